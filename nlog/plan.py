@@ -1,0 +1,159 @@
+"""The plan: what the planner writes and the core runs.
+
+A plan is plain data: tables, and strata of rules in the order of evaluation. It holds no names
+that the core would have to look up, only numbers; the core knows neither nlog's syntax nor
+networks.
+
+Every way of enumerating a rule's body is a `Pipeline`: a file of registers, one word each,
+and steps that run as nested loops from first to last. A register is written by exactly one
+place (a constant, a load, a call) before any step reads it. After the last step the registers
+named by `head` hold the head's row.
+
+A rule has one pipeline for each atom of its body, positive or negated: the *delta plan* that
+starts at a change of that atom's table and joins the rest. Atoms are numbered by their
+`position` among the atoms of the rule. When rules of a non-recursive stratum are counted, the
+delta of the atom at position i is joined with the new content of atoms before i and the old
+content of atoms after it, so that every changed binding of the body is counted exactly once.
+
+A rule whose body has no positive atom gets the table `$unit`, which has no columns and one
+row, inserted when the database is made. So every rule starts somewhere, and evaluation from
+nothing is a commit like any other.
+
+A *check plan* starts at a row of the head instead and asks whether (and from which rows) the
+body derives it. Rules of recursive strata carry one, for deletion; for others one is planned
+when somebody asks for an explanation.
+"""
+
+from typing import Any, Literal
+
+from attrs import frozen
+
+from nlog.types import Type
+
+FULL_SCAN = -1
+UNIT_TABLE = "$unit"
+
+
+@frozen
+class Lookup:
+    """Join with a table: for each row whose index columns equal `key`.
+
+    `index` numbers the table's `indexes`; FULL_SCAN reads every row and takes no key. `loads`
+    are (column, register) pairs written from the row; `checks` are (column, register) pairs
+    that must agree with registers written before, or with loads of this very step.
+    """
+
+    table: int
+    index: int
+    key: tuple[int, ...]
+    loads: tuple[tuple[int, int], ...]
+    checks: tuple[tuple[int, int], ...]
+    position: int
+
+
+@frozen
+class Exists:
+    """Go on if the row held by registers `key`, one a column, is in the table (or is not)."""
+
+    table: int
+    key: tuple[int, ...]
+    negated: bool
+    position: int
+
+
+@frozen
+class Call:
+    """Write the value of a function of `arguments` (registers) into register `result`."""
+
+    function: str
+    arguments: tuple[int, ...]
+    result: int
+
+
+@frozen
+class Test:
+    """Go on if a boolean function of `arguments` (registers) is true."""
+
+    function: str
+    arguments: tuple[int, ...]
+
+
+Step = Lookup | Exists | Call | Test
+
+
+@frozen
+class Constant:
+    """A register that holds `value`, in its Python form, from the start."""
+
+    register: int
+    type: Type
+    value: Any
+
+
+@frozen
+class Pipeline:
+    """Nested loops over a rule's body; `head` are the registers of the row it emits."""
+
+    registers: int
+    constants: tuple[Constant, ...]
+    steps: tuple[Step, ...]
+    head: tuple[int, ...]
+
+
+@frozen
+class StartPlan:
+    """A pipeline that starts at given rows of `table`.
+
+    `loads` and `checks` are as in `Lookup` and fill registers from the starting row. For a delta
+    plan the row is a change of the atom at `position`; `negated` says that the atom is, so that a
+    row that comes retracts and a row that goes derives. For a check plan the row is one of
+    the head's, and `position` is -1.
+    """
+
+    table: int
+    position: int
+    negated: bool
+    loads: tuple[tuple[int, int], ...]
+    checks: tuple[tuple[int, int], ...]
+    pipeline: Pipeline
+
+
+@frozen
+class RulePlan:
+    """A rule: `number` names it in errors and profiles; `check` only in recursive strata."""
+
+    number: int
+    head: int
+    deltas: tuple[StartPlan, ...]
+    check: StartPlan | None
+
+
+@frozen
+class StratumPlan:
+    """Tables that depend on each other (or one that does not), and the rules that fill them."""
+
+    recursive: bool
+    tables: tuple[int, ...]
+    rules: tuple[RulePlan, ...]
+
+
+@frozen
+class TablePlan:
+    """A table: its columns' types and the column sets (ascending) that are indexed.
+
+    `kind` is "input" (written by transactions), "output" (deltas are kept for readers) or
+    "internal".
+    """
+
+    name: str
+    kind: Literal["input", "output", "internal"]
+    columns: tuple[Type, ...]
+    indexes: tuple[tuple[int, ...], ...]
+
+
+@frozen
+class Plan:
+    """Everything the core needs; tables are numbered by their place."""
+
+    tables: tuple[TablePlan, ...]
+    strata: tuple[StratumPlan, ...]
