@@ -1,0 +1,34 @@
+"""nlog: an incremental Datalog engine.
+
+    program = nlog.load("reach.nlog")
+    engine = nlog.Engine(program)
+    with engine.transaction() as tx:
+        tx.insert("edge", ("a", "b"), ("b", "c"))
+    tx.changes["reach"].inserted
+
+Rules are checked when they are loaded (`RuleError` has every mistake, with its place and the way
+out); a transaction that cannot be done is rolled back (`TransactionError`). docs/language.md
+is the language's reference.
+"""
+
+from nlog.compile import load, parse
+from nlog.diagnostics import Diagnostic, RuleError, TransactionError
+from nlog.explain import Derivation
+from nlog.program import Program
+from nlog.runtime import Changes, Delta, Engine, TableView, Transaction, Work
+
+__all__ = [
+    "Changes",
+    "Delta",
+    "Derivation",
+    "Diagnostic",
+    "Engine",
+    "Program",
+    "RuleError",
+    "TableView",
+    "Transaction",
+    "TransactionError",
+    "Work",
+    "load",
+    "parse",
+]

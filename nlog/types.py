@@ -70,7 +70,8 @@ SCALARS = {scalar.name: scalar for scalar in (BOOL, INT, STR, MAC, IP4, PREFIX)}
 @cache
 def record_class(record: Record) -> type:
     """The named tuple class that rows show values of `record` as."""
-    return namedtuple(record.name, [name for name, _ in record.fields])  # type: ignore[misc]  # noqa: PYI024
+    names = [name for name, _ in record.fields]
+    return namedtuple(record.name, names, rename=True)  # noqa: PYI024
 
 
 def records_in(type_: Type) -> Iterator[Record]:

@@ -1,0 +1,12 @@
+"""The checker: syntax trees to a checked program, one pass a file.
+
+`declare` collects records and tables, `check_rule` resolves and types a rule, `ground` sees that
+its variables are bound, `stratify` orders the tables. Each reports every mistake it finds.
+"""
+
+from nlog.check.declarations import Declarations, declare
+from nlog.check.grounding import ground
+from nlog.check.rules import check_rule
+from nlog.check.strata import stratify
+
+__all__ = ["Declarations", "check_rule", "declare", "ground", "stratify"]

@@ -1,0 +1,281 @@
+"""Expressions: from what the author wrote to typed, resolved expressions.
+
+Types flow both ways: up from variables, literals and functions, and down as `expected` from the
+column or operand beside, which is what gives `[]` its type. A mistake is reported once, where
+it is, and ends the literal it stands in (`Mistake`); the rule's other literals are still checked.
+"""
+
+from nlog import syntax
+from nlog.check.declarations import Declarations, Report
+from nlog.diagnostics import Diagnostic, Label, Span, suggest
+from nlog.functions import FUNCTIONS, OVERLOADS, Overload, element_type, fill, resolve
+from nlog.program import Apply, Const, Expr, Var
+from nlog.types import INT, IP4, MAC, PREFIX, STR, List, Record, Type, record_class
+
+SPELLING = {"negative": "-"}
+
+
+class Mistake(Exception):
+    """The literal at hand cannot be checked further; its mistake has been reported."""
+
+
+class Expressions:
+    """Types expressions of one rule, given what is known of its variables so far."""
+
+    def __init__(self, declarations: Declarations, report: Report) -> None:
+        self._declarations = declarations
+        self._report = report
+        self.variables: dict[str, Type] = {}
+
+    def fail(self, diagnostic: Diagnostic) -> Mistake:
+        """Report, and give the exception to raise."""
+        self._report(diagnostic)
+        return Mistake()
+
+    def type_of(self, expression: syntax.Expression) -> Type | None:
+        """The type, or None while it is not known (a variable nobody has typed yet, or `[]`)."""
+        match expression:
+            case syntax.Literal():
+                return expression.type
+            case syntax.Name():
+                return self.variables.get(expression.name)
+            case syntax.ListDisplay():
+                types = (self.type_of(item) for item in expression.items)
+                element = next((type_ for type_ in types if type_ is not None), None)
+                return None if element is None else List(element)
+            case syntax.FieldAccess():
+                operand = self.type_of(expression.operand)
+                place = operand.position(expression.name) if isinstance(operand, Record) else None
+                return None if place is None else operand.fields[place][1]  # type: ignore[union-attr]  # a record, since it has a place
+            case syntax.Call() if expression.name in self._declarations.records:
+                return self._declarations.records[expression.name]
+        name, operands = _operands(expression)
+        if name not in OVERLOADS or any(not self.is_known(operand) for operand in operands):
+            return None
+        found = resolve(name, [self.type_of(operand) for operand in operands])
+        return found[1] if found else None
+
+    def is_known(self, expression: syntax.Expression) -> bool:
+        """Whether every variable in `expression` has a type."""
+        match expression:
+            case syntax.Name():
+                return expression.name in self.variables
+            case syntax.ListDisplay():
+                return all(self.is_known(item) for item in expression.items)
+            case syntax.FieldAccess():
+                return self.is_known(expression.operand)
+            case syntax.Literal():
+                return True
+        return all(self.is_known(operand) for operand in _operands(expression)[1])
+
+    def check(self, expression: syntax.Expression, expected: Type | None = None) -> Expr:
+        """The typed expression; Mistake if it is wrong or is not of type `expected`."""
+        checked = self._build(expression, expected)
+        if expected is not None and checked.type != expected:
+            raise self.mismatch(expression, expected, checked.type)
+        return checked
+
+    def mismatch(self, expression: syntax.Expression, expected: Type, found: Type) -> Mistake:
+        """Report that `expression` has the wrong type."""
+        helps: tuple[str, ...] = ()
+        if (
+            isinstance(expression, syntax.Literal)
+            and found == STR
+            and expected in {MAC, IP4, PREFIX}
+        ):
+            helps = (f"write the {expected} without quotes",)
+        elif expected == STR and resolve("str", [found]):
+            helps = ("`str(…)` gives its text",)
+        elif expected == INT and resolve("int", [found]):
+            helps = ("`int(…)` gives its number",)
+        message = f"this is of type {found}, but {expected} is needed"
+        label = Label(expression.span, f"is of type {found}")
+        return self.fail(Diagnostic("type-mismatch", message, label, helps=helps))
+
+    def _build(self, expression: syntax.Expression, expected: Type | None) -> Expr:
+        match expression:
+            case syntax.Literal():
+                return Const(expression.value, expression.type)
+            case syntax.Name():
+                return self._variable(expression)
+            case syntax.FieldAccess():
+                return self._field(expression)
+            case syntax.ListDisplay():
+                return self._list(expression, expected)
+            case syntax.Call() if expression.name in self._declarations.records:
+                return self._record(expression, self._declarations.records[expression.name])
+            case syntax.Call() if expression.name not in FUNCTIONS:
+                raise self._unknown_function(expression)
+            case syntax.Call():
+                named = next((a for a in expression.arguments if a.name is not None), None)
+                if named is not None:
+                    message = f"arguments of the function `{expression.name}` have no names"
+                    raise self.fail(Diagnostic("unknown-column", message, Label(named.span)))
+        return self._apply(expression, expected)
+
+    def _variable(self, name: syntax.Name) -> Expr:
+        if name.is_wildcard:
+            message = "`_` has no value, so it cannot stand in an expression"
+            raise self.fail(Diagnostic("misplaced-wildcard", message, Label(name.span)))
+        if name.name not in self.variables:
+            message = f"variable `{name.name}` is not bound by the rule body"
+            label = Label(name.span, "used here, bound nowhere")
+            raise self.fail(Diagnostic("ungrounded-variable", message, label))
+        return Var(name.name, self.variables[name.name])
+
+    def _field(self, access: syntax.FieldAccess) -> Expr:
+        operand = self.check(access.operand)
+        if not isinstance(operand.type, Record):
+            message = f"a value of type {operand.type} has no fields"
+            raise self.fail(Diagnostic("unknown-field", message, Label(access.span)))
+        place = operand.type.position(access.name)
+        if place is None:
+            names = [name for name, _ in operand.type.fields]
+            raise self.fail(
+                Diagnostic(
+                    "unknown-field",
+                    f"record `{operand.type}` has no field `{access.name}`",
+                    Label(access.span),
+                    notes=(f"its fields are {', '.join(f'`{name}`' for name in names)}",),
+                    helps=suggest(access.name, names),
+                )
+            )
+        return Apply("tuple.get", (operand, Const(place, INT)), operand.type.fields[place][1])
+
+    def _list(self, display: syntax.ListDisplay, expected: Type | None) -> Expr:
+        element = expected.element if isinstance(expected, List) else None
+        items = []
+        for item in display.items:
+            items.append(self.check(item, element))
+            element = element or items[-1].type
+        if element is None:
+            message = "the type of this empty list is not known"
+            helps = ("use it where a list of a known type is needed",)
+            raise self.fail(Diagnostic("unknown-type", message, Label(display.span), helps=helps))
+        return _tuple(items, List(element))
+
+    def _record(self, call: syntax.Call, record: Record) -> Expr:
+        columns = [name for name, _ in record.fields]
+        values = self.arrange(call, columns, f"record `{record}`")
+        missing = [column for column, value in zip(columns, values, strict=True) if value is None]
+        if missing:
+            raise self.fail(missing_columns(call, f"record `{record}`", missing))
+        fields = zip(values, record.fields, strict=True)
+        return _tuple([self.check(value, type_) for value, (_, type_) in fields if value], record)
+
+    def arrange(
+        self, call: syntax.Call, columns: list[str], what: str
+    ) -> list[syntax.Expression | None]:
+        """The call's arguments in the order of `columns`, None for those it leaves out."""
+        values: list[syntax.Expression | None] = [None] * len(columns)
+        positional = [argument for argument in call.arguments if argument.name is None]
+        if positional and len(positional) != len(call.arguments):
+            message = "arguments are either all given by position or all by name"
+            raise self.fail(Diagnostic("mixed-arguments", message, Label(call.span)))
+        if positional and len(positional) != len(columns):
+            raise self.fail(_wrong_arity(call, columns, what))
+        for place, argument in enumerate(call.arguments):
+            if argument.name is not None:
+                if argument.name not in columns:
+                    raise self.fail(_unknown_column(argument, columns, what))
+                place = columns.index(argument.name)  # noqa: PLW2901  # by name instead
+            if values[place] is not None:
+                message = f"`{argument.name}` is given twice"
+                raise self.fail(Diagnostic("duplicate-argument", message, Label(argument.span)))
+            values[place] = argument.value
+        return values
+
+    def _apply(self, expression: syntax.Expression, expected: Type | None) -> Expr:
+        name, operands = _operands(expression)
+        types = [self.type_of(operand) for operand in operands]
+        found = resolve(name, types)
+        if found is None:
+            for operand in operands:
+                self.check(operand)
+            raise self.fail(_no_overload(expression.span, name, types))
+        overload, result = found
+        element = element_type(overload, types)
+        if element is None and isinstance(overload.result, List) and isinstance(expected, List):
+            element = expected.element
+            result = expected
+        wanted = [None if p is None else fill(p, element) for p in overload.parameters]
+        checked = [
+            self.check(operand, None if element is None and type_ is None else parameter)
+            for operand, type_, parameter in zip(operands, types, wanted, strict=True)
+        ]
+        if overload.swapped:
+            checked.reverse()
+        return Apply(overload.core, tuple(checked), result)
+
+    def _unknown_function(self, call: syntax.Call) -> Mistake:
+        name = call.name
+        if name in self._declarations.tables:
+            message = f"`{name}` is a table, and cannot stand in an expression"
+            return self.fail(Diagnostic("misplaced-atom", message, Label(call.name_span)))
+        known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
+        return self.fail(
+            Diagnostic(
+                "unknown-name",
+                f"there is no table, function or record `{name}`",
+                Label(call.name_span),
+                helps=suggest(name, known),
+            )
+        )
+
+
+def missing_columns(call: syntax.Call, what: str, missing: list[str]) -> Diagnostic:
+    """A head or record that leaves out what it must give."""
+    names = ", ".join(f"`{name}`" for name in missing)
+    return Diagnostic("missing-column", f"{what} needs a value for {names}", Label(call.span))
+
+
+def _operands(expression: syntax.Expression) -> tuple[str, tuple[syntax.Expression, ...]]:
+    match expression:
+        case syntax.Operation():
+            return expression.operator, (expression.left, expression.right)
+        case syntax.Negative():
+            return "negative", (expression.operand,)
+        case syntax.Call():
+            return expression.name, tuple(argument.value for argument in expression.arguments)
+    return "", ()
+
+
+def _tuple(parts: list[Expr], type_: Type) -> Expr:
+    """A record or list; a constant if all its parts are."""
+    constants = [part.value for part in parts if isinstance(part, Const)]
+    if len(constants) < len(parts):
+        return Apply("tuple.make", tuple(parts), type_)
+    if isinstance(type_, Record):
+        return Const(record_class(type_)(*constants), type_)
+    return Const(tuple(constants), type_)
+
+
+def _no_overload(span: Span, name: str, types: list[Type | None]) -> Diagnostic:
+    given = ", ".join("[]" if type_ is None else str(type_) for type_ in types)
+    overloads: list[Overload] = list(OVERLOADS[name])
+    forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads[:6])
+    message = f"`{SPELLING.get(name, name)}` does not take ({given})"
+    return Diagnostic("type-mismatch", message, Label(span), notes=forms)
+
+
+def _wrong_arity(call: syntax.Call, columns: list[str], what: str) -> Diagnostic:
+    count = len(call.arguments)
+    names = ", ".join(f"`{column}`" for column in columns)
+    return Diagnostic(
+        "wrong-arity",
+        f"{what} has {len(columns)} column{'s' * (len(columns) != 1)}, not {count}",
+        Label(call.span),
+        notes=(f"they are {names}",) if columns else (),
+        helps=("name the columns you need and leave the others out: `column: value`",),
+    )
+
+
+def _unknown_column(argument: syntax.Argument, columns: list[str], what: str) -> Diagnostic:
+    names = ", ".join(f"`{column}`" for column in columns)
+    return Diagnostic(
+        "unknown-column",
+        f"{what} has no column `{argument.name}`",
+        Label(argument.span),
+        notes=(f"it has {names}",),
+        helps=suggest(argument.name or "", columns),
+    )

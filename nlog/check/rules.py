@@ -1,0 +1,211 @@
+"""One rule at a time: atoms matched with their tables, variables typed, literals rewritten.
+
+Variables get their types from the columns they stand in, then from what they are set equal to.
+An argument of an atom that is more than a variable or a constant moves into an `Assign` of a
+fresh variable (`$1`, …), so that atoms hold terms only.
+"""
+
+from nlog import syntax
+from nlog.check.declarations import Declarations, Report
+from nlog.check.expressions import Expressions, Mistake, missing_columns
+from nlog.diagnostics import Diagnostic, Label, suggest
+from nlog.program import (
+    Apply,
+    Assign,
+    Atom,
+    BodyLiteral,
+    Const,
+    Expr,
+    Filter,
+    Rule,
+    Table,
+    Term,
+    Var,
+)
+from nlog.types import BOOL, Type
+
+
+def check_rule(
+    rule: syntax.RuleSyntax, number: int, declarations: Declarations, report: Report
+) -> Rule | None:
+    """The rule, or None if a mistake was reported."""
+    return _RuleChecker(rule, declarations, report).run(number)
+
+
+class _RuleChecker:
+    def __init__(self, rule: syntax.RuleSyntax, declarations: Declarations, report: Report) -> None:
+        self._rule = rule
+        self._tables = declarations.tables
+        self._expressions = Expressions(declarations, report)
+        self._variables = self._expressions.variables
+        self._homes: dict[str, Label] = {}
+        self._broken = False
+        self._fresh = 0
+
+    def run(self, number: int) -> Rule | None:
+        self._type_variables()
+        if self._broken:
+            return None
+        body: list[BodyLiteral] = []
+        for literal in self._rule.body:
+            try:
+                body += self._literal(literal)
+            except Mistake:
+                self._broken = True
+        arguments = self._head()
+        if self._broken or arguments is None:
+            return None
+        head = self._rule.head.name
+        return Rule(number, head, arguments, tuple(body), self._rule.head.name_span)
+
+    def _type_variables(self) -> None:
+        """Give every variable its type: from atoms first, then along equalities."""
+        for literal in self._rule.body:
+            if isinstance(literal, syntax.Condition) and self._is_atom(literal.expression):
+                self._guard(literal.expression)
+        bindings = [item for item in self._rule.body if isinstance(item, syntax.Binding)]
+        progress = True
+        while progress and not self._broken:
+            progress = False
+            for binding in bindings:
+                progress |= self._infer(binding.left, binding.right)
+                progress |= self._infer(binding.right, binding.left)
+
+    def _guard(self, atom: syntax.Expression) -> None:
+        try:
+            self._type_atom(atom)
+        except Mistake:
+            self._broken = True
+
+    def _is_atom(self, expression: syntax.Expression) -> bool:
+        return isinstance(expression, syntax.Call) and expression.name in self._tables
+
+    def _type_atom(self, atom: syntax.Expression) -> None:
+        assert isinstance(atom, syntax.Call)
+        table = self._tables[atom.name]
+        for value, column in zip(self._arrange(atom, table), table.columns, strict=True):
+            if not isinstance(value, syntax.Name) or value.is_wildcard:
+                continue
+            known = self._variables.setdefault(value.name, column.type)
+            here = Label(value.span, f"is of type {column.type} here")
+            home = self._homes.setdefault(value.name, here)
+            if known != column.type:
+                message = f"`{value.name}` is of type {known} and of type {column.type}"
+                first = Label(home.span, f"is of type {known} here")
+                raise self._expressions.fail(Diagnostic("type-mismatch", message, here, (first,)))
+
+    def _infer(self, target: syntax.Expression, source: syntax.Expression) -> bool:
+        if not isinstance(target, syntax.Name) or target.is_wildcard:
+            return False
+        if target.name in self._variables or not self._expressions.is_known(source):
+            return False
+        type_ = self._expressions.type_of(source)
+        if type_ is None:
+            return False
+        self._variables[target.name] = type_
+        return True
+
+    def _literal(self, literal: syntax.Condition | syntax.Binding) -> list[BodyLiteral]:
+        if isinstance(literal, syntax.Binding):
+            return [self._binding(literal)]
+        expression = literal.expression
+        if self._is_atom(expression):
+            assert isinstance(expression, syntax.Call)
+            return self._atom(expression, literal.negated)
+        if isinstance(expression, syntax.Name) and not expression.is_wildcard:
+            self._reject_bare_name(expression)
+        condition = self._expressions.check(expression, BOOL)
+        if literal.negated:
+            condition = Apply("eq", (condition, Const(False, BOOL)), BOOL)
+        return [Filter(condition)]
+
+    def _binding(self, binding: syntax.Binding) -> BodyLiteral:
+        expressions = self._expressions
+        expected: Type | None = expressions.type_of(binding.left)
+        if expected is None:
+            expected = expressions.type_of(binding.right)
+        right = expressions.check(binding.right, expected)
+        left = expressions.check(binding.left, expected)
+        if isinstance(left, Var):
+            return Assign(left, right)
+        if isinstance(right, Var):
+            return Assign(right, left)
+        return Filter(Apply("eq", (left, right), BOOL))
+
+    def _atom(self, call: syntax.Call, negated: bool) -> list[BodyLiteral]:
+        table = self._tables[call.name]
+        terms: list[Term] = []
+        assigns: list[BodyLiteral] = []
+        for value, column in zip(self._arrange(call, table), table.columns, strict=True):
+            if value is None or (isinstance(value, syntax.Name) and value.is_wildcard):
+                terms.append(None)
+                continue
+            checked = self._expressions.check(value, column.type)
+            if isinstance(checked, Apply):
+                self._fresh += 1
+                variable = Var(f"${self._fresh}", column.type)
+                assigns.append(Assign(variable, checked))
+                checked = variable
+            terms.append(checked)
+        return [*assigns, Atom(table.name, tuple(terms), negated, call.span)]
+
+    def _head(self) -> tuple[Expr, ...] | None:
+        call = self._rule.head
+        try:
+            table = self._head_table(call)
+            values = self._arrange(call, table)
+            columns = zip(values, table.columns, strict=True)
+            missing = [column.name for value, column in columns if value is None]
+            if missing:
+                raise self._expressions.fail(
+                    missing_columns(call, f"a row of `{table.name}`", missing)
+                )
+        except Mistake:
+            return None
+        if self._broken:
+            return None
+        arguments: list[Expr] = []
+        for value, column in zip(values, table.columns, strict=True):
+            assert value is not None
+            try:
+                arguments.append(self._expressions.check(value, column.type))
+            except Mistake:
+                self._broken = True
+        return tuple(arguments)
+
+    def _head_table(self, call: syntax.Call) -> Table:
+        table = self._tables.get(call.name)
+        if table is None:
+            helps = suggest(call.name, self._tables) or (
+                f"declare it: `table {call.name}(column: type)`",
+            )
+            message = f"there is no table `{call.name}`"
+            label = Label(call.name_span)
+            raise self._expressions.fail(Diagnostic("unknown-table", message, label, helps=helps))
+        if table.kind == "input":
+            raise self._expressions.fail(
+                Diagnostic(
+                    "input-in-head",
+                    f"`{table.name}` is an input table: transactions write it, rules do not",
+                    Label(call.name_span),
+                    (Label(table.span, "declared here"),) if table.span else (),
+                    helps=("derive another table, and read both where you need both",),
+                )
+            )
+        return table
+
+    def _arrange(self, call: syntax.Call, table: Table) -> list[syntax.Expression | None]:
+        columns = [column.name for column in table.columns]
+        return self._expressions.arrange(call, columns, f"table `{table.name}`")
+
+    def _reject_bare_name(self, name: syntax.Name) -> None:
+        if name.name in self._tables:
+            message = f"table `{name.name}` needs its columns in parentheses"
+            raise self._expressions.fail(
+                Diagnostic(
+                    "misplaced-atom",
+                    message,
+                    Label(name.span),
+                    helps=(f"write `{name.name}()`",),
+                )
+            )

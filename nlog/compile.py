@@ -1,0 +1,52 @@
+"""From source to checked program: the passes in order, and the two ways in.
+
+`load` reads files, `parse` a text; both follow imports, run every pass, and raise one `RuleError`
+with all the mistakes of the first stage that found any.
+"""
+
+import os
+from collections.abc import Iterable
+
+from nlog import syntax
+from nlog.check import check_rule, declare, ground, stratify
+from nlog.diagnostics import Diagnostic, RuleError, Source
+from nlog.parser import follow_imports, parse_module, read_modules
+from nlog.program import Program, Rule
+
+
+def load(*paths: str | os.PathLike[str]) -> Program:
+    """Read, parse and check rule files and all they import, as one program.
+
+    Raises RuleError with every mistake of the first stage that found any.
+    """
+    return _check(read_modules(paths))
+
+
+def parse(text: str, name: str = "<text>") -> Program:
+    """Parse and check a text; `name` is used in messages, and imports are relative to it."""
+    return _check(follow_imports(parse_module(Source(name, text))))
+
+
+def _check(modules: Iterable[syntax.Module]) -> Program:
+    modules = list(modules)
+    diagnostics: list[Diagnostic] = []
+    report = diagnostics.append
+    declarations = declare(modules, report)
+    _raise(diagnostics)
+    sources = [item for module in modules for item in module.items]
+    rules: list[Rule] = []
+    for source in sources:
+        if isinstance(source, syntax.RuleSyntax):
+            rule = check_rule(source, len(rules), declarations, report)
+            rule = ground(rule, source, report) if rule else None
+            if rule:
+                rules.append(rule)
+    _raise(diagnostics)
+    strata = stratify(declarations.tables, rules, report)
+    _raise(diagnostics)
+    return Program(declarations.tables, tuple(rules), strata)
+
+
+def _raise(diagnostics: list[Diagnostic]) -> None:
+    if diagnostics:
+        raise RuleError(diagnostics)

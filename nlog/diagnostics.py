@@ -1,0 +1,123 @@
+"""What nlog has to say to the author of a rule file, as data; and the one place that prints it.
+
+A stage of the compiler collects `Diagnostic`s and raises one `RuleError` with all of them: one
+diagnostic a cause, each with a slug, a message, the place it is about, places that explain it,
+notes (facts) and helps (ways out). Nobody but `render` formats them. A fault of our own is an
+assertion and never takes this form.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+
+@frozen
+class Source:
+    """A text that rules were read from; `name` is its path, or what the caller called it."""
+
+    name: str
+    text: str = field(repr=False)
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of a character, both counted from 1."""
+        before = self.text[:offset]
+        return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line counted from 1, without its end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if number <= len(lines) else ""
+
+
+@frozen
+class Span:
+    """Characters `start` to `end` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        line, _ = self.source.position(self.start)
+        return f"{self.source.name}:{line}"
+
+
+@frozen
+class Label:
+    """A place in a source, and what to say under it."""
+
+    span: Span
+    text: str = ""
+
+
+@frozen
+class Diagnostic:
+    """One mistake: where it is, what it is, and the way out."""
+
+    slug: str
+    message: str
+    primary: Label
+    secondary: tuple[Label, ...] = ()
+    notes: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        return render(self)
+
+
+class RuleError(Exception):
+    """Rules that cannot be run; `diagnostics` has every mistake the stage found."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n\n".join(render(diagnostic) for diagnostic in self.diagnostics))
+
+
+class TransactionError(Exception):
+    """A transaction that was refused and rolled back; the text names the table, row or rule."""
+
+
+def suggest(word: str, known: Iterable[str]) -> tuple[str, ...]:
+    """A help that offers the nearest known word, if one is near."""
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return (f"did you mean `{near[0]}`?",) if near else ()
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The plain-text form: header, the lines it is about with carets, notes and helps."""
+    labels = sorted(
+        (diagnostic.primary, *diagnostic.secondary),
+        key=lambda label: (label.span.source.name, label.span.start),
+    )
+    gutter = max(len(str(label.span.source.position(label.span.start)[0])) for label in labels)
+    place = diagnostic.primary.span
+    line, column = place.source.position(place.start)
+    pad = " " * gutter
+    lines = [
+        f"{diagnostic.severity}[{diagnostic.slug}]: {diagnostic.message}",
+        f"{pad}--> {place.source.name}:{line}:{column}",
+        f"{pad} |",
+    ]
+    for label in labels:
+        lines += _excerpt(label, gutter, "^" if label is diagnostic.primary else "-", place.source)
+    if diagnostic.notes or diagnostic.helps:
+        lines.append(f"{pad} |")
+    lines += [f"{pad} = note: {note}" for note in diagnostic.notes]
+    lines += [f"{pad} = help: {text}" for text in diagnostic.helps]
+    return "\n".join(lines)
+
+
+def _excerpt(label: Label, gutter: int, mark: str, home: Source) -> list[str]:
+    """The label's source line and its underline, clipped to that line."""
+    source = label.span.source
+    line, column = source.position(label.span.start)
+    text = source.line(line)
+    width = max(1, min(label.span.end - label.span.start, len(text) - column + 1))
+    pad = " " * gutter
+    underline = " " * (column - 1) + mark * width
+    lines = [] if source == home else [f"{pad}::: {source.name}:{line}:{column}"]
+    lines.append(f"{line:>{gutter}} | {text}")
+    lines.append(f"{pad} | {underline} {label.text}".rstrip())
+    return lines

@@ -1,0 +1,124 @@
+// An open-addressing hash set of row numbers (or any 32-bit numbers): the one hash table of the
+// core. It stores numbers and 32 bits of their hash; what a number stands for is known to the
+// caller alone, who passes the hash and a test for equality with every look-up.
+//
+// Linear probing over a power of two of 8-byte slots, at most two thirds full. Erasing shifts the
+// slots that follow back, so there are no tombstones and look-ups never slow down with age.
+//
+// Cost: 12 to 24 bytes an entry; Find, Insert and Erase O(1) expected; growing reads slots only.
+// Insert does not allocate after ReserveOne; Erase never allocates.
+// Thread safety: none; const methods may run concurrently.
+
+#ifndef NLOG_ENGINE_CORE_HASH_SLOTS_H_
+#define NLOG_ENGINE_CORE_HASH_SLOTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace nlog::core {
+
+class HashSlots {
+ public:
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+  std::size_t size() const { return size_; }
+
+  // The number stored under `hash` for which `equal(number)` holds, or kNone.
+  template <typename Equal>
+  std::uint32_t Find(std::uint32_t hash, Equal equal) const {
+    const std::size_t place = Place(hash, equal);
+    return place == kNowhere ? kNone : slots_[place].number;
+  }
+
+  // Makes room, so that the next Insert cannot fail.
+  void ReserveOne() {
+    if ((size_ + 1) * 3 > slots_.size() * 2) {
+      Grow();
+    }
+  }
+
+  // Adds a number. Requires: it is not there.
+  void Insert(std::uint32_t hash, std::uint32_t number) {
+    ReserveOne();
+    Put(Slot{number, hash});
+    ++size_;
+  }
+
+  // Puts `number` in the place of `old`, which has the same hash. Requires: `old` is there.
+  void Replace(std::uint32_t hash, std::uint32_t old, std::uint32_t number) {
+    slots_[PlaceOf(hash, old)].number = number;
+  }
+
+  // Removes a number. Requires: it is there.
+  void Erase(std::uint32_t hash, std::uint32_t number) {
+    std::size_t hole = PlaceOf(hash, number);
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t next = (hole + 1) & mask; slots_[next].number != kNone;
+         next = (next + 1) & mask) {
+      const std::size_t home = slots_[next].hash & mask;
+      if (((next - home) & mask) >= ((next - hole) & mask)) {
+        slots_[hole] = slots_[next];
+        hole = next;
+      }
+    }
+    slots_[hole].number = kNone;
+    --size_;
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t number = kNone;
+    std::uint32_t hash = 0;
+  };
+
+  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
+  static constexpr std::size_t kSlotsMin = 8;
+
+  template <typename Equal>
+  std::size_t Place(std::uint32_t hash, Equal equal) const {
+    if (slots_.empty()) {
+      return kNowhere;
+    }
+    const std::size_t mask = slots_.size() - 1;
+    for (std::size_t place = hash & mask;; place = (place + 1) & mask) {
+      const Slot& slot = slots_[place];
+      if (slot.number == kNone) {
+        return kNowhere;
+      }
+      if (slot.hash == hash && equal(slot.number)) {
+        return place;
+      }
+    }
+  }
+
+  std::size_t PlaceOf(std::uint32_t hash, std::uint32_t number) const {
+    return Place(hash, [number](std::uint32_t other) { return other == number; });
+  }
+
+  void Put(Slot slot) {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t place = slot.hash & mask;
+    while (slots_[place].number != kNone) {
+      place = (place + 1) & mask;
+    }
+    slots_[place] = slot;
+  }
+
+  void Grow() {
+    std::vector<Slot> old(slots_.empty() ? kSlotsMin : slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.number != kNone) {
+        Put(slot);
+      }
+    }
+  }
+
+  std::vector<Slot> slots_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_HASH_SLOTS_H_

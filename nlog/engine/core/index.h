@@ -1,0 +1,134 @@
+// Rows: the fixed-width rows of one table. Index: the rows of a table by the values of some columns.
+//
+// An index is a hash set of chains. A chain links, by row number, all rows with the same values in
+// the key's columns, the latest first; the hash set holds each chain's head. A row is taken out in
+// O(1) however long its chain is.
+//
+// Invariant: a row that is linked has not changed its words since.
+// Cost: 8 bytes a row for the links and 12 to 24 bytes a key.
+// Thread safety: none; const methods may run concurrently.
+
+#ifndef NLOG_ENGINE_CORE_INDEX_H_
+#define NLOG_ENGINE_CORE_INDEX_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "hash_slots.h"
+#include "words.h"
+
+namespace nlog::core {
+
+class Rows {
+ public:
+  explicit Rows(std::size_t width) : width_(width) {}
+
+  std::size_t width() const { return width_; }
+  const Word* operator[](RowId row) const { return words_.data() + row * width_; }
+
+  // Makes room for rows numbered below `count`.
+  void Resize(std::size_t count) { words_.resize(count * width_); }
+  void Set(RowId row, const Word* words) {
+    std::copy(words, words + width_, words_.begin() + static_cast<std::ptrdiff_t>(row * width_));
+  }
+
+ private:
+  std::size_t width_;
+  std::vector<Word> words_;
+};
+
+class Index {
+ public:
+  // An index on `columns`, which may be none: then all rows make one chain.
+  explicit Index(std::vector<std::uint32_t> columns) : columns_(std::move(columns)) {}
+
+  const std::vector<std::uint32_t>& columns() const { return columns_; }
+
+  // The first row whose key is key(0), key(1), … (a word a column of the index), or kNoRow.
+  template <typename Key>
+  RowId First(const Rows& rows, Key key) const {
+    return Head(rows, Hash(key), key);
+  }
+
+  // The row after `row` in its chain, or kNoRow.
+  RowId Next(RowId row) const { return links_[row].next; }
+
+  // Makes room, so that the next Link of a row numbered below `count` cannot fail.
+  void Reserve(std::size_t count) {
+    heads_.ReserveOne();
+    if (links_.size() < count) {
+      links_.resize(count);
+    }
+  }
+
+  // Adds a row. Requires: room was reserved, and the row is not linked.
+  void Link(const Rows& rows, RowId row) {
+    const auto key = KeyOf(rows, row);
+    const std::uint32_t hash = Hash(key);
+    const RowId head = Head(rows, hash, key);
+    links_[row] = {kNoRow, head};
+    if (head == kNoRow) {
+      heads_.Insert(hash, row);
+    } else {
+      links_[head].previous = row;
+      heads_.Replace(hash, head, row);
+    }
+  }
+
+  // Takes a row out. Requires: it is linked. Never allocates.
+  void Unlink(const Rows& rows, RowId row) {
+    const Links links = links_[row];
+    if (links.next != kNoRow) {
+      links_[links.next].previous = links.previous;
+    }
+    if (links.previous != kNoRow) {
+      links_[links.previous].next = links.next;
+    } else if (links.next != kNoRow) {
+      heads_.Replace(Hash(KeyOf(rows, row)), row, links.next);
+    } else {
+      heads_.Erase(Hash(KeyOf(rows, row)), row);
+    }
+  }
+
+ private:
+  struct Links {
+    RowId previous = kNoRow;
+    RowId next = kNoRow;
+  };
+
+  auto KeyOf(const Rows& rows, RowId row) const {
+    return [this, words = rows[row]](std::size_t i) { return words[columns_[i]]; };
+  }
+
+  template <typename Key>
+  std::uint32_t Hash(Key key) const {
+    Hasher hasher;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      hasher.Add(key(i));
+    }
+    return hasher.Value();
+  }
+
+  template <typename Key>
+  RowId Head(const Rows& rows, std::uint32_t hash, Key key) const {
+    return heads_.Find(hash, [&](RowId head) {
+      const Word* row = rows[head];
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        if (row[columns_[i]] != key(i)) {
+          return false;
+        }
+      }
+      return true;
+    });
+  }
+
+  std::vector<std::uint32_t> columns_;
+  HashSlots heads_;
+  std::vector<Links> links_;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_INDEX_H_

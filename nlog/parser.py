@@ -1,0 +1,284 @@
+"""Source text to syntax tree: drives the grammar in nlog.lark and names what it cannot read.
+
+`parse_module` reads one source; `read_modules` reads files and, once each, what they import.
+Both raise `RuleError`. Lark keeps the lexer and the LALR tables; this file holds only the
+translation of its events into ours. Cost: linear in the text.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedInput, v_args
+from lark.exceptions import VisitError
+from lark.tree import Meta
+
+from nlog import syntax
+from nlog.diagnostics import Diagnostic, Label, RuleError, Source, Span
+from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR
+
+INT_MAX = 2**63 - 1
+
+TERMINALS = {
+    "NAME": "a name",
+    "STRING": "a string",
+    "INT": "an integer",
+    "TRUTH": "`true` or `false`",
+    "MAC": "a MAC address",
+    "IP4": "an IPv4 address",
+    "PREFIX": "a prefix",
+    "END": "`.` (the end of the rule)",
+    "COMPARISON": "a comparison",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "EQUAL": "`=`",
+    "__ANON_0": "`:-`",
+    "TABLE": "`table`",
+    "RECORD": "`record`",
+    "IMPORT": "`import`",
+    "KIND": "`input` or `output`",
+    "NOT": "`not`",
+    "$END": "the end of the file",
+}
+
+
+def parse_module(source: Source) -> syntax.Module:
+    """Parse one source; RuleError if it is not nlog."""
+    try:
+        tree = _grammar().parse(source.text)
+    except UnexpectedInput as error:
+        raise RuleError([_syntax_error(source, error)]) from None
+    try:
+        items: tuple[syntax.Item, ...] = _Builder(source).transform(tree)
+    except VisitError as error:
+        raise error.orig_exc from None
+    return syntax.Module(source, items)
+
+
+def read_modules(paths: Iterable[str | os.PathLike[str]]) -> list[syntax.Module]:
+    """The modules at `paths` and all they import, each once, imported ones first."""
+    reader = _Reader()
+    for path in paths:
+        reader.read(Path(path), None)
+    return reader.finish()
+
+
+def follow_imports(module: syntax.Module) -> list[syntax.Module]:
+    """`module` after all the files it imports; paths are relative to its source's name."""
+    reader = _Reader()
+    reader.enter(module, Path(module.source.name).parent)
+    return reader.finish()
+
+
+@cache
+def _grammar() -> Lark:
+    text = resources.files("nlog").joinpath("nlog.lark").read_text(encoding="utf-8")
+    return Lark(text, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+class _Reader:
+    """Reads files once each; collects the mistakes of all before it raises."""
+
+    def __init__(self) -> None:
+        self._seen: set[Path] = set()
+        self._modules: list[syntax.Module] = []
+        self._diagnostics: list[Diagnostic] = []
+
+    def read(self, path: Path, imported_at: Span | None) -> None:
+        where = path.resolve()
+        if where in self._seen:
+            return
+        self._seen.add(where)
+        try:
+            source = Source(str(path), path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            if imported_at is None:
+                imported_at = Span(Source(str(path), ""), 0, 0)
+            message = f"cannot read `{path}`: {reason}"
+            self._diagnostics.append(Diagnostic("unreadable-file", message, Label(imported_at)))
+            return
+        try:
+            self.enter(parse_module(source), path.parent)
+        except RuleError as error:
+            self._diagnostics.extend(error.diagnostics)
+
+    def enter(self, module: syntax.Module, folder: Path) -> None:
+        for item in module.items:
+            if isinstance(item, syntax.Import):
+                self.read(folder / item.path, item.span)
+        self._modules.append(module)
+
+    def finish(self) -> list[syntax.Module]:
+        if self._diagnostics:
+            raise RuleError(self._diagnostics)
+        return self._modules
+
+
+def _syntax_error(source: Source, error: UnexpectedInput) -> Diagnostic:
+    start = error.pos_in_stream
+    token = getattr(error, "token", None)
+    if start is None or start < 0 or (token is not None and token.type == "$END"):
+        start = len(source.text.rstrip())
+    width = len(token) if token is not None and token.type != "$END" else 1
+    found = "the file ends here" if start >= len(source.text.rstrip()) else "not expected here"
+    expected = getattr(error, "accepts", None) or getattr(error, "expected", None) or set()
+    expected |= getattr(error, "allowed", None) or set()
+    words = sorted(TERMINALS[name] for name in expected if name in TERMINALS)
+    notes = (f"expected {', '.join(words)}",) if 0 < len(words) <= 8 else ()
+    helps: tuple[str, ...] = ()
+    if source.text[start : start + 1] == "/" or "END" in expected:
+        helps = ("a rule ends with `.`, and its literals are separated by `,`",)
+    return Diagnostic(
+        "syntax",
+        "this is not nlog",
+        Label(Span(source, start, start + width), found),
+        notes=notes,
+        helps=helps,
+    )
+
+
+@v_args(meta=True)
+class _Builder(Transformer[Token, Any]):
+    """Lark's tree, bottom up, to ours."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+
+    def _span(self, at: Meta | Token) -> Span:
+        start = at.start_pos if at.start_pos is not None else 0
+        return Span(self._source, start, at.end_pos if at.end_pos is not None else start)
+
+    def start(self, meta: Meta, items: list[syntax.Item]) -> tuple[syntax.Item, ...]:
+        return tuple(items)
+
+    def import_(self, meta: Meta, parts: list[Token]) -> syntax.Import:
+        return syntax.Import(_unquote(parts[0]), self._span(meta))
+
+    def record(self, meta: Meta, parts: list[Any]) -> syntax.RecordSyntax:
+        name, *rest = parts
+        return syntax.RecordSyntax(str(name), rest[0] if rest else (), self._span(name))
+
+    def table(self, meta: Meta, parts: list[Any]) -> syntax.TableSyntax:
+        kind = "internal"
+        if parts[0].type == "KIND":
+            kind = str(parts.pop(0))
+        name, *rest = parts
+        return syntax.TableSyntax(kind, str(name), rest[0] if rest else (), self._span(name))
+
+    def columns(self, meta: Meta, parts: list[Any]) -> tuple[syntax.ColumnSyntax, ...]:
+        return tuple(part for part in parts if part is not None)
+
+    def column(self, meta: Meta, parts: list[Any]) -> syntax.ColumnSyntax:
+        return syntax.ColumnSyntax(str(parts[0]), parts[1], self._span(parts[0]))
+
+    def named_type(self, meta: Meta, parts: list[Token]) -> syntax.NamedType:
+        return syntax.NamedType(str(parts[0]), self._span(meta))
+
+    def list_type(self, meta: Meta, parts: list[Any]) -> syntax.ListType:
+        return syntax.ListType(parts[0], self._span(meta))
+
+    def rule(self, meta: Meta, parts: list[Any]) -> syntax.RuleSyntax:
+        return syntax.RuleSyntax(parts[0], tuple(parts[1:-1]), self._span(meta))
+
+    def condition(self, meta: Meta, parts: list[Any]) -> syntax.Condition:
+        return syntax.Condition(parts[0], False, self._span(meta))
+
+    def negation(self, meta: Meta, parts: list[Any]) -> syntax.Condition:
+        return syntax.Condition(parts[0], True, self._span(meta))
+
+    def binding(self, meta: Meta, parts: list[Any]) -> syntax.Binding:
+        return syntax.Binding(parts[0], parts[1], self._span(meta))
+
+    def call(self, meta: Meta, parts: list[Any]) -> syntax.Call:
+        arguments = parts[1] if len(parts) > 1 else ()
+        return syntax.Call(str(parts[0]), arguments, self._span(meta), self._span(parts[0]))
+
+    def arguments(self, meta: Meta, parts: list[Any]) -> tuple[syntax.Argument, ...]:
+        return tuple(parts)
+
+    def positional(self, meta: Meta, parts: list[Any]) -> syntax.Argument:
+        return syntax.Argument(None, parts[0], self._span(meta))
+
+    def named(self, meta: Meta, parts: list[Any]) -> syntax.Argument:
+        return syntax.Argument(str(parts[0]), parts[1], self._span(meta))
+
+    def operation(self, meta: Meta, parts: list[Any]) -> syntax.Operation:
+        return syntax.Operation(str(parts[1]), parts[0], parts[2], self._span(meta))
+
+    def negative(self, meta: Meta, parts: list[Any]) -> syntax.Expression:
+        sign, operand = parts
+        if sign == "+":
+            return operand  # type: ignore[no-any-return]  # lark's parts are untyped
+        if isinstance(operand, syntax.Literal) and operand.type == INT:
+            return syntax.Literal(-operand.value, INT, self._span(meta))
+        return syntax.Negative(operand, self._span(meta))
+
+    def field(self, meta: Meta, parts: list[Any]) -> syntax.FieldAccess:
+        return syntax.FieldAccess(parts[0], str(parts[2]), self._span(meta))
+
+    def list_display(self, meta: Meta, parts: list[Any]) -> syntax.ListDisplay:
+        return syntax.ListDisplay(parts[0] if parts else (), self._span(meta))
+
+    def items(self, meta: Meta, parts: list[Any]) -> tuple[syntax.Expression, ...]:
+        return tuple(parts)
+
+    def name(self, meta: Meta, parts: list[Token]) -> syntax.Name:
+        return syntax.Name(str(parts[0]), self._span(meta))
+
+    def truth(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        return syntax.Literal(parts[0] == "true", BOOL, self._span(meta))
+
+    def int(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        value = int(parts[0], 0) if parts[0][:2] in {"0x", "0X"} else int(parts[0])
+        if value > INT_MAX:
+            self._fail(meta, f"`{parts[0]}` does not fit a signed 64-bit integer")
+        return syntax.Literal(value, INT, self._span(meta))
+
+    def string(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        return syntax.Literal(_unquote(parts[0]), STR, self._span(meta))
+
+    def mac(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        return syntax.Literal(parts[0].lower(), MAC, self._span(meta))
+
+    def ip4(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        try:
+            address = ipaddress.IPv4Address(str(parts[0]))
+        except ValueError as error:
+            self._fail(meta, f"`{parts[0]}` is not an IPv4 address: {error}")
+        return syntax.Literal(str(address), IP4, self._span(meta))
+
+    def prefix(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        try:
+            network = ipaddress.IPv4Network(str(parts[0]), strict=False)
+        except ValueError as error:
+            self._fail(meta, f"`{parts[0]}` is not a prefix: {error}")
+        if str(network) != parts[0]:
+            self._fail(meta, f"`{parts[0]}` has host bits set", f"write `{network}`")
+        return syntax.Literal(str(network), PREFIX, self._span(meta))
+
+    def _fail(self, meta: Meta, message: str, *helps: str) -> Any:
+        label = Label(self._span(meta))
+        raise RuleError([Diagnostic("bad-literal", message, label, helps=helps)])
+
+
+def _unquote(token: Token) -> str:
+    escapes = {"n": "\n", "t": "\t"}
+    characters = []
+    rest = iter(token[1:-1])
+    for character in rest:
+        if character == "\\":
+            escaped = next(rest)
+            characters.append(escapes.get(escaped, escaped))
+        else:
+            characters.append(character)
+    return "".join(characters)

@@ -1,0 +1,237 @@
+"""The planner: a checked program to a plan (see plan.py for what a plan is).
+
+For each rule and each atom it can start from, literals are placed greedily:
+
+1. an equality or condition as soon as its variables are bound, since it costs no table;
+2. an atom whose columns are all bound, which is one look-up in the table's own hash;
+3. else the positive atom with the most bound columns, by an index on exactly those columns; of
+   equals the one that leaves the fewest columns unbound, then the first written.
+
+So the order in which an author writes a body does not matter, and a cross product appears only
+where the rule is one. Indexes exist because some placement asked for them.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from attrs import define, field
+
+from nlog import plan as p
+from nlog.lower import lower
+from nlog.program import (
+    Apply,
+    Assign,
+    Atom,
+    BodyLiteral,
+    Const,
+    Expr,
+    Filter,
+    Program,
+    Rule,
+    Term,
+    Var,
+    variables,
+)
+from nlog.types import BOOL, Type
+
+CHECK_POSITION = -1
+
+
+@define
+class Layout:
+    """Tables by number, and the indexes that plans made so far ask for."""
+
+    numbers: dict[str, int]
+    indexes: dict[str, list[tuple[int, ...]]] = field(factory=dict)
+
+    def index(self, table: str, columns: tuple[int, ...]) -> int:
+        """The number of the index of `table` on `columns`, added if need be."""
+        known = self.indexes.setdefault(table, [])
+        if columns not in known:
+            known.append(columns)
+        return known.index(columns)
+
+
+def plan(program: Program) -> tuple[p.Plan, Layout]:
+    """The plan of a program, and the layout that later plans for the same core go on from."""
+    lowered = lower(program)
+    layout = Layout({name: number for number, name in enumerate(lowered.tables)})
+    strata = []
+    for stratum in lowered.strata:
+        rules = tuple(
+            _plan_rule(rule, stratum.recursive, layout)
+            for rule in lowered.rules
+            if rule.head in stratum.tables
+        )
+        numbers = tuple(layout.numbers[name] for name in stratum.tables)
+        strata.append(p.StratumPlan(stratum.recursive, numbers, rules))
+    tables = tuple(
+        p.TablePlan(
+            table.name,
+            table.kind,
+            tuple(column.type for column in table.columns),
+            tuple(layout.indexes.get(table.name, ())),
+        )
+        for table in lowered.tables.values()
+    )
+    return p.Plan(tables, tuple(strata)), layout
+
+
+def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
+    """The check plan of a lowered rule: from a row of its head to the rows of its body.
+
+    A column that the head computes is kept aside and compared at the end.
+    """
+    terms: list[Term] = []
+    tests: list[BodyLiteral] = []
+    for place, argument in enumerate(rule.arguments):
+        if isinstance(argument, Apply):
+            given = Var(f"$head{place}", argument.type)
+            terms.append(given)
+            tests.append(Filter(Apply("eq", (given, argument), BOOL)))
+        else:
+            terms.append(argument)
+    head = Atom(rule.head, tuple(terms))
+    body = [*_numbered(rule), *((None, test) for test in tests)]
+    return _Placement(layout).start(CHECK_POSITION, head, body, ())
+
+
+Numbered = tuple[int | None, BodyLiteral]
+
+
+def _numbered(rule: Rule) -> list[Numbered]:
+    """The body's literals, atoms with their position among atoms."""
+    positions = {id(atom): position for position, atom in enumerate(rule.atoms)}
+    return [(positions.get(id(literal)), literal) for literal in rule.body]
+
+
+def _plan_rule(rule: Rule, recursive: bool, layout: Layout) -> p.RulePlan:
+    body = _numbered(rule)
+    deltas = []
+    for position, atom in body:
+        if position is not None and isinstance(atom, Atom):
+            rest = [literal for literal in body if literal[0] != position]
+            deltas.append(_Placement(layout).start(position, atom, rest, rule.arguments))
+    check = plan_check(rule, layout) if recursive else None
+    return p.RulePlan(rule.number, layout.numbers[rule.head], tuple(deltas), check)
+
+
+class _Placement:
+    """Places the literals of one body after a starting row, and assigns registers."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._registers = 0
+        self._variables: dict[str, int] = {}
+        self._constants: dict[tuple[Type, object], p.Constant] = {}
+        self._steps: list[p.Step] = []
+
+    def start(
+        self, position: int, atom: Atom, body: Sequence[Numbered], head: Iterable[Expr]
+    ) -> p.StartPlan:
+        loads, checks = self._read(atom, range(len(atom.terms)))
+        rest = list(body)
+        while rest:
+            chosen = self._choose([literal for _, literal in rest])
+            self._place(*rest.pop(chosen))
+        registers = tuple(self._value(argument) for argument in head)
+        constants = tuple(self._constants.values())
+        pipeline = p.Pipeline(self._registers, constants, tuple(self._steps), registers)
+        number = self._layout.numbers[atom.table]
+        return p.StartPlan(number, position, atom.negated, loads, checks, pipeline)
+
+    def _choose(self, literals: list[BodyLiteral]) -> int:
+        best, best_score = -1, (0, 0, 0)
+        for place, literal in enumerate(literals):
+            score = self._score(literal)
+            if score is not None and (best < 0 or score > best_score):
+                best, best_score = place, score
+        assert best >= 0, "an ungrounded rule passed the checker"
+        return best
+
+    def _score(self, literal: BodyLiteral) -> tuple[int, int, int] | None:
+        """How early a literal should go, higher first; None if it cannot go yet."""
+        match literal:
+            case Filter():
+                return (3, 0, 0) if self._bound(literal.condition) else None
+            case Assign():
+                return (3, 0, 0) if self._bound(literal.value) else None
+        bound = sum(term is not None and self._bound(term) for term in literal.terms)
+        unbound = len(literal.terms) - bound
+        if unbound == 0:
+            return (2, 0, 0)
+        return None if literal.negated else (1 if bound else 0, bound, -unbound)
+
+    def _place(self, position: int | None, literal: BodyLiteral) -> None:
+        match literal:
+            case Filter():
+                self._test(literal.condition)
+            case Assign() if literal.var.name in self._variables:
+                self._test(Apply("eq", (literal.var, literal.value), BOOL))
+            case Assign():
+                self._variables[literal.var.name] = self._value(literal.value)
+            case Atom():
+                assert position is not None
+                self._join(position, literal)
+
+    def _join(self, position: int, atom: Atom) -> None:
+        table = self._layout.numbers[atom.table]
+        bound = [(column, term) for column, term in enumerate(atom.terms) if self._is_key(term)]
+        key = tuple(self._value(term) for _, term in bound if term is not None)
+        if len(bound) == len(atom.terms):
+            self._steps.append(p.Exists(table, key, atom.negated, position))
+            return
+        columns = tuple(column for column, _ in bound)
+        index = self._layout.index(atom.table, columns) if columns else p.FULL_SCAN
+        free = [column for column in range(len(atom.terms)) if column not in columns]
+        loads, checks = self._read(atom, free)
+        self._steps.append(p.Lookup(table, index, key, loads, checks, position))
+
+    def _is_key(self, term: Term) -> bool:
+        return term is not None and self._bound(term)
+
+    def _read(
+        self, atom: Atom, columns: Iterable[int]
+    ) -> tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]:
+        """Take variables from a row: the first of a name is loaded, others are compared."""
+        loads, checks = [], []
+        for column in columns:
+            term = atom.terms[column]
+            if isinstance(term, Var) and term.name not in self._variables:
+                self._variables[term.name] = self._new_register()
+                loads.append((column, self._variables[term.name]))
+            elif term is not None:
+                checks.append((column, self._value(term)))
+        return tuple(loads), tuple(checks)
+
+    def _bound(self, expression: Expr) -> bool:
+        return all(variable.name in self._variables for variable in variables(expression))
+
+    def _test(self, condition: Expr) -> None:
+        if isinstance(condition, Apply):
+            arguments = tuple(self._value(argument) for argument in condition.arguments)
+            self._steps.append(p.Test(condition.function, arguments))
+        else:
+            true = self._value(Const(True, BOOL))
+            self._steps.append(p.Test("eq", (self._value(condition), true)))
+
+    def _value(self, expression: Expr) -> int:
+        """The register that holds the expression, computed here if it must be."""
+        match expression:
+            case Var():
+                return self._variables[expression.name]
+            case Const():
+                constant = self._constants.get((expression.type, expression.value))
+                if constant is None:
+                    register = self._new_register()
+                    constant = p.Constant(register, expression.type, expression.value)
+                    self._constants[expression.type, expression.value] = constant
+                return constant.register
+            case Apply():
+                arguments = tuple(self._value(argument) for argument in expression.arguments)
+                register = self._new_register()
+                self._steps.append(p.Call(expression.function, arguments, register))
+                return register
+
+    def _new_register(self) -> int:
+        self._registers += 1
+        return self._registers - 1

@@ -1,0 +1,145 @@
+"""The checked program: every name resolved, every expression typed, every rule grounded.
+
+This is what the passes of `compile.py` make from syntax trees, and all that the planner, the
+reference evaluator and explanations know of the source. A program is immutable.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+from nlog.diagnostics import Span
+from nlog.types import Type
+
+Kind = Literal["input", "output", "internal"]
+
+
+@frozen
+class Column:
+    """A table's column."""
+
+    name: str
+    type: Type
+
+
+@frozen
+class Table:
+    """A declared table."""
+
+    name: str
+    kind: Kind
+    columns: tuple[Column, ...]
+    span: Span | None = field(default=None, eq=False, repr=False)
+
+    def position(self, column: str) -> int | None:
+        """The place of `column`, or None."""
+        return next((i for i, c in enumerate(self.columns) if c.name == column), None)
+
+
+@frozen
+class Var:
+    """A variable of a rule."""
+
+    name: str
+    type: Type = field(eq=False)
+
+
+@frozen
+class Const:
+    """A value in its Python form."""
+
+    value: Any
+    type: Type
+
+
+@frozen
+class Apply:
+    """`function(arguments)`; `function` is the core's name of it."""
+
+    function: str
+    arguments: tuple["Expr", ...]
+    type: Type
+
+
+Expr = Var | Const | Apply
+Term = Var | Const | None
+
+
+@frozen
+class Atom:
+    """A table with a term for each column; None is the wildcard.
+
+    `negated` asks for the absence of every row that agrees with the terms.
+    """
+
+    table: str
+    terms: tuple[Term, ...]
+    negated: bool = False
+    span: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class Assign:
+    """`var = value`: binds `var` if nothing else does, and otherwise tests that they agree."""
+
+    var: Var
+    value: Expr
+
+
+@frozen
+class Filter:
+    """A boolean expression that must be true."""
+
+    condition: Expr
+
+
+BodyLiteral = Atom | Assign | Filter
+
+
+@frozen
+class Rule:
+    """`head(arguments) :- body.`; `number` is its place in the program."""
+
+    number: int
+    head: str
+    arguments: tuple[Expr, ...]
+    body: tuple[BodyLiteral, ...]
+    span: Span | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Where the rule stands, `file:line`."""
+        return str(self.span) if self.span else f"rule {self.number}"
+
+    @property
+    def atoms(self) -> tuple[Atom, ...]:
+        """The atoms of the body, in order."""
+        return tuple(literal for literal in self.body if isinstance(literal, Atom))
+
+
+@frozen
+class Stratum:
+    """Tables evaluated together, after all that they depend on; inputs are in none."""
+
+    tables: tuple[str, ...]
+    recursive: bool
+
+
+@frozen
+class Program:
+    """Tables by name, rules by number, strata in the order of evaluation."""
+
+    tables: dict[str, Table]
+    rules: tuple[Rule, ...]
+    strata: tuple[Stratum, ...]
+
+
+def variables(expression: Expr | None) -> Iterator[Var]:
+    """Every variable that `expression` mentions, in order, repeated ones too."""
+    match expression:
+        case Var():
+            yield expression
+        case Apply(arguments=arguments):
+            for argument in arguments:
+                yield from variables(argument)

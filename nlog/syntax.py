@@ -1,0 +1,184 @@
+"""The syntax tree: what the author wrote, and where; nothing is resolved or typed yet.
+
+Whether `near(a, b)` is an atom, a function or a record cannot be told from its form, so all
+three are a `Call` here; the checker knows the declarations and decides.
+"""
+
+from typing import Any
+
+from attrs import field, frozen
+
+from nlog.diagnostics import Source, Span
+from nlog.types import Scalar
+
+
+@frozen
+class Literal:
+    """A constant: the value in its Python form, and its type."""
+
+    value: Any
+    type: Scalar
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Name:
+    """A variable, or the wildcard `_`."""
+
+    name: str
+    span: Span = field(eq=False, repr=False)
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether this is `_`, which stands for any value and binds nothing."""
+        return self.name == "_"
+
+
+@frozen
+class Operation:
+    """`left operator right`."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Negative:
+    """`-operand`."""
+
+    operand: "Expression"
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class FieldAccess:
+    """`operand.name`, a field of a record."""
+
+    operand: "Expression"
+    name: str
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class ListDisplay:
+    """`[item, …]`."""
+
+    items: tuple["Expression", ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Argument:
+    """An argument of a call: `name` is None when it is given by position."""
+
+    name: str | None
+    value: "Expression"
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Call:
+    """`name(argument, …)`: an atom, a function or a record."""
+
+    name: str
+    arguments: tuple[Argument, ...]
+    span: Span = field(eq=False, repr=False)
+    name_span: Span = field(eq=False, repr=False)
+
+
+Expression = Literal | Name | Operation | Negative | FieldAccess | ListDisplay | Call
+
+
+@frozen
+class Condition:
+    """A literal of a body: an atom or a boolean expression, or the absence of either."""
+
+    expression: Expression
+    negated: bool
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Binding:
+    """`left = right`: binds the variable on one side to the other, or tests that they agree."""
+
+    left: Expression
+    right: Expression
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class RuleSyntax:
+    """`head :- literal, … .`; a fact has no body."""
+
+    head: Call
+    body: tuple[Condition | Binding, ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class NamedType:
+    """A scalar's or a record's name in a declaration."""
+
+    name: str
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class ListType:
+    """`[element]` in a declaration."""
+
+    element: "TypeSyntax"
+    span: Span = field(eq=False, repr=False)
+
+
+TypeSyntax = NamedType | ListType
+
+
+@frozen
+class ColumnSyntax:
+    """`name: type` of a table or record."""
+
+    name: str
+    type: TypeSyntax
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class RecordSyntax:
+    """`record name(field: type, …)`."""
+
+    name: str
+    fields: tuple[ColumnSyntax, ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class TableSyntax:
+    """`[input|output] table name(column: type, …)`."""
+
+    kind: str
+    name: str
+    columns: tuple[ColumnSyntax, ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Import:
+    """`import "path"`, relative to the importing file."""
+
+    path: str
+    span: Span = field(eq=False, repr=False)
+
+
+Item = Import | RecordSyntax | TableSyntax | RuleSyntax
+
+
+@frozen
+class Module:
+    """One source's items in order."""
+
+    source: Source
+    items: tuple[Item, ...]
