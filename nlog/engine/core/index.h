@@ -65,7 +65,7 @@ class Index {
 
   // Adds a row. Requires: room was reserved, and the row is not linked.
   void Link(const Rows& rows, RowId row) {
-    const auto key = KeyOf(rows, row);
+    const RowKey key = KeyOf(rows, row);
     const std::uint32_t hash = Hash(key);
     const RowId head = Head(rows, hash, key);
     links_[row] = {kNoRow, head};
@@ -98,9 +98,14 @@ class Index {
     RowId next = kNoRow;
   };
 
-  auto KeyOf(const Rows& rows, RowId row) const {
-    return [this, words = rows[row]](std::size_t i) { return words[columns_[i]]; };
-  }
+  // The key of a stored row, a column at a time.
+  struct RowKey {
+    const Word* words;
+    const std::vector<std::uint32_t>& columns;
+    Word operator()(std::size_t i) const { return words[columns[i]]; }
+  };
+
+  RowKey KeyOf(const Rows& rows, RowId row) const { return {rows[row], columns_}; }
 
   template <typename Key>
   std::uint32_t Hash(Key key) const {

@@ -1,0 +1,107 @@
+// The plan as it reaches the core: what nlog/plan.py describes, with names resolved to numbers by
+// the planner and constants already words. Plain data; nothing in it has been checked (program.h
+// does that).
+
+#ifndef NLOG_ENGINE_CORE_PLAN_H_
+#define NLOG_ENGINE_CORE_PLAN_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "words.h"
+
+namespace nlog::core {
+
+// A column of a row and the register it is written to or must agree with.
+struct ColumnRegister {
+  std::uint32_t column;
+  std::uint32_t register_number;
+};
+
+struct LookupPlan {
+  // The `index` of a look-up that reads every row.
+  static constexpr int kFullScan = -1;
+
+  std::uint32_t table;
+  int index;
+  std::vector<std::uint32_t> key;
+  std::vector<ColumnRegister> loads;
+  std::vector<ColumnRegister> checks;
+  int position;
+};
+
+struct ExistsPlan {
+  std::uint32_t table;
+  std::vector<std::uint32_t> key;
+  bool is_negated;
+  int position;
+};
+
+struct CallPlan {
+  std::string function;
+  std::vector<std::uint32_t> arguments;
+  std::uint32_t result;
+};
+
+struct TestPlan {
+  std::string function;
+  std::vector<std::uint32_t> arguments;
+};
+
+using StepPlan = std::variant<LookupPlan, ExistsPlan, CallPlan, TestPlan>;
+
+struct ConstantPlan {
+  std::uint32_t register_number;
+  Word value;
+};
+
+struct PipelinePlan {
+  std::uint32_t registers;
+  std::vector<ConstantPlan> constants;
+  std::vector<StepPlan> steps;
+  std::vector<std::uint32_t> head;
+};
+
+struct StartPlan {
+  std::uint32_t table;
+  int position;
+  bool is_negated;
+  std::vector<ColumnRegister> loads;
+  std::vector<ColumnRegister> checks;
+  PipelinePlan pipeline;
+};
+
+struct RulePlan {
+  int number;
+  std::uint32_t head;
+  std::vector<StartPlan> deltas;
+  std::optional<StartPlan> check;
+};
+
+struct StratumPlan {
+  bool is_recursive;
+  std::vector<std::uint32_t> tables;
+  std::vector<RulePlan> rules;
+};
+
+enum class TableKind { kInput, kOutput, kInternal };
+
+struct TablePlan {
+  std::string name;
+  TableKind kind;
+  std::uint32_t width;
+  std::vector<std::vector<std::uint32_t>> indexes;
+};
+
+struct Plan {
+  std::vector<TablePlan> tables;
+  std::vector<StratumPlan> strata;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_PLAN_H_

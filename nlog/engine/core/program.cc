@@ -1,0 +1,275 @@
+// See program.h.
+
+#include "program.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <set>
+#include <string>
+#include <variant>
+
+namespace nlog::core {
+namespace {
+
+void Expect(bool condition, const std::string& text) {
+  if (!condition) {
+    throw PlanError(text);
+  }
+}
+
+// Lays out one pipeline; keeps account of the registers that have been written.
+class PipelineCompiler {
+ public:
+  PipelineCompiler(const StartPlan& plan, std::span<const Table> tables)
+      : plan_(plan), tables_(tables), is_written_(plan.pipeline.registers, false) {}
+
+  Pipeline Compile() {
+    const Table& start = TableOf(plan_.table);
+    Pipeline pipeline{.table = plan_.table,
+                      .is_negated = plan_.is_negated,
+                      .loads = plan_.loads,
+                      .checks = plan_.checks,
+                      .registers = std::vector<Word>(plan_.pipeline.registers),
+                      .steps = {}};
+    for (const ConstantPlan& constant : plan_.pipeline.constants) {
+      Write(constant.register_number);
+      pipeline.registers[constant.register_number] = constant.value;
+    }
+    LoadAndCheck(start, plan_.loads, plan_.checks);
+    for (const StepPlan& step : plan_.pipeline.steps) {
+      pipeline.steps.push_back(std::visit([this](const auto& plan) { return Lay(plan); }, step));
+    }
+    Read(plan_.pipeline.head);
+    pipeline.steps.push_back({.kind = Step::Kind::kEmit, .arguments = plan_.pipeline.head});
+    return pipeline;
+  }
+
+ private:
+  const Table& TableOf(std::uint32_t table) const {
+    Expect(table < tables_.size(), "there is no table " + std::to_string(table));
+    return tables_[table];
+  }
+
+  void Write(std::uint32_t register_number) {
+    Expect(register_number < is_written_.size(),
+           "there is no register " + std::to_string(register_number));
+    Expect(!is_written_[register_number],
+           "register " + std::to_string(register_number) + " is written twice");
+    is_written_[register_number] = true;
+  }
+
+  void Read(std::uint32_t register_number) const {
+    Expect(register_number < is_written_.size() && is_written_[register_number],
+           "register " + std::to_string(register_number) + " is read before it is written");
+  }
+
+  void Read(const std::vector<std::uint32_t>& register_numbers) const {
+    for (const std::uint32_t register_number : register_numbers) {
+      Read(register_number);
+    }
+  }
+
+  void LoadAndCheck(const Table& table, const std::vector<ColumnRegister>& loads,
+                    const std::vector<ColumnRegister>& checks) {
+    const auto expect_column = [&table](std::uint32_t column) {
+      Expect(column < table.width(), "there is no column " + std::to_string(column));
+    };
+    for (const auto& [column, register_number] : loads) {
+      expect_column(column);
+      Write(register_number);
+    }
+    for (const auto& [column, register_number] : checks) {
+      expect_column(column);
+      Read(register_number);
+    }
+  }
+
+  std::uint32_t Position(int position) const {
+    Expect(position >= 0 && position != plan_.position,
+           "position " + std::to_string(position) + " is not that of another atom");
+    return static_cast<std::uint32_t>(position);
+  }
+
+  Step Lay(const LookupPlan& plan) {
+    const Table& table = TableOf(plan.table);
+    Read(plan.key);
+    LoadAndCheck(table, plan.loads, plan.checks);
+    Step step{.kind = Step::Kind::kScan,
+              .is_before_start = plan.position < plan_.position,
+              .table = plan.table,
+              .position = Position(plan.position),
+              .arguments = plan.key,
+              .loads = plan.loads,
+              .checks = plan.checks};
+    std::size_t key_size = 0;
+    if (plan.index != LookupPlan::kFullScan) {
+      step.kind = Step::Kind::kLookup;
+      step.index = static_cast<std::uint32_t>(plan.index);
+      Expect(step.index < table.indexes().size(),
+             "table " + std::to_string(plan.table) + " has no index " + std::to_string(plan.index));
+      key_size = table.indexes()[step.index].columns().size();
+    }
+    Expect(plan.key.size() == key_size,
+           "a key has " + std::to_string(plan.key.size()) + " registers for an index on " +
+               std::to_string(key_size) + " columns");
+    return step;
+  }
+
+  Step Lay(const ExistsPlan& plan) {
+    Expect(plan.key.size() == TableOf(plan.table).width(),
+           "a row of " + std::to_string(plan.key.size()) + " registers is sought in table " +
+               std::to_string(plan.table) + ", which has other columns");
+    Read(plan.key);
+    return {.kind = plan.is_negated ? Step::Kind::kNotExists : Step::Kind::kExists,
+            .is_before_start = plan.position < plan_.position,
+            .table = plan.table,
+            .position = Position(plan.position),
+            .arguments = plan.key};
+  }
+
+  Step Lay(const CallPlan& plan) {
+    Step step = LayFunction(Step::Kind::kCall, plan.function, plan.arguments);
+    Write(plan.result);
+    step.result = plan.result;
+    return step;
+  }
+
+  Step Lay(const TestPlan& plan) {
+    return LayFunction(Step::Kind::kTest, plan.function, plan.arguments);
+  }
+
+  Step LayFunction(Step::Kind kind, const std::string& name,
+                   const std::vector<std::uint32_t>& arguments) {
+    const Function* function = FindFunction(name);
+    Expect(function != nullptr, "there is no function `" + name + "`");
+    Expect(function->arity == Function::kAnyArity || function->arity == arguments.size(),
+           "function `" + name + "` does not take " + std::to_string(arguments.size()) +
+               " arguments");
+    Read(arguments);
+    return {.kind = kind, .function = function->body, .arguments = arguments};
+  }
+
+  const StartPlan& plan_;
+  std::span<const Table> tables_;
+  std::vector<bool> is_written_;
+};
+
+Pipeline CompileForRule(const StartPlan& plan, const RulePlan& rule,
+                        std::span<const Table> tables) {
+  Pipeline pipeline = CompilePipeline(plan, tables);
+  Expect(rule.head < tables.size() &&
+             plan.pipeline.head.size() == tables[rule.head].width(),
+         "the emitted row does not fit the head's table");
+  return pipeline;
+}
+
+Rule CompileRule(const RulePlan& plan, std::span<const Table> tables) {
+  Rule rule{.number = plan.number, .head = plan.head, .deltas = {}, .check = {}};
+  for (const StartPlan& delta : plan.deltas) {
+    Expect(delta.position >= 0, "a delta plan starts at no atom");
+    rule.deltas.push_back(CompileForRule(delta, plan, tables));
+  }
+  Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
+         "no delta plan starts at a positive atom");
+  if (plan.check) {
+    Expect(plan.check->table == plan.head, "the check plan does not start at the head");
+    rule.check.push_back(CompileForRule(*plan.check, plan, tables));
+  }
+  return rule;
+}
+
+// Which tables are filled by which stratum.
+class Layers {
+ public:
+  static constexpr std::size_t kInput = static_cast<std::size_t>(-1);
+
+  explicit Layers(const Plan& plan) : filled_by_(plan.tables.size(), kInput) {
+    for (std::size_t stratum = 0; stratum < plan.strata.size(); ++stratum) {
+      for (const std::uint32_t table : plan.strata[stratum].tables) {
+        Expect(table < filled_by_.size() && filled_by_[table] == kInput &&
+                   plan.tables[table].kind != TableKind::kInput,
+               "table " + std::to_string(table) + " cannot be filled by stratum " +
+                   std::to_string(stratum));
+        filled_by_[table] = stratum;
+      }
+    }
+  }
+
+  bool IsFilledBy(std::uint32_t table, std::size_t stratum) const {
+    return filled_by_[table] == stratum;
+  }
+
+  // Whether a rule of `stratum` may read `table`: it is complete by then, or of this very stratum,
+  // which must be recursive then, and the atom positive.
+  bool IsReadable(std::uint32_t table, bool is_negated, std::size_t stratum,
+                  bool is_recursive) const {
+    if (IsFilledBy(table, stratum)) {
+      return is_recursive && !is_negated;
+    }
+    return filled_by_[table] == kInput || filled_by_[table] < stratum;
+  }
+
+ private:
+  std::vector<std::size_t> filled_by_;
+};
+
+void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t number,
+                    bool is_recursive) {
+  const auto expect = [&](std::uint32_t table, bool is_negated) {
+    Expect(layers.IsReadable(table, is_negated, number, is_recursive),
+           "table " + std::to_string(table) + " is not complete when stratum " +
+               std::to_string(number) + " reads it");
+  };
+  expect(pipeline.table, pipeline.is_negated);
+  for (const Step& step : pipeline.steps) {
+    if (step.kind <= Step::Kind::kNotExists) {
+      expect(step.table, step.kind == Step::Kind::kNotExists);
+    }
+  }
+}
+
+Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers& layers,
+                       std::span<const Table> tables) {
+  Stratum stratum{.is_recursive = plan.is_recursive, .tables = plan.tables, .rules = {}};
+  for (const RulePlan& rule_plan : plan.rules) {
+    try {
+      Rule rule = CompileRule(rule_plan, tables);
+      Expect(layers.IsFilledBy(rule.head, number), "the head is a table of another stratum");
+      Expect(!plan.is_recursive || !rule.check.empty(), "a recursive rule needs a check plan");
+      for (Pipeline& delta : rule.deltas) {
+        delta.is_own = layers.IsFilledBy(delta.table, number);
+        ExpectReadable(delta, layers, number, plan.is_recursive);
+      }
+      stratum.rules.push_back(std::move(rule));
+    } catch (const PlanError& error) {
+      throw PlanError("rule " + std::to_string(rule_plan.number) + ": " + error.what());
+    }
+  }
+  return stratum;
+}
+
+}  // namespace
+
+Pipeline CompilePipeline(const StartPlan& plan, std::span<const Table> tables) {
+  return PipelineCompiler(plan, tables).Compile();
+}
+
+Program::Program(const Plan& plan, std::span<const Table> tables) : readers_(tables.size()) {
+  const Layers layers(plan);
+  for (std::size_t number = 0; number < plan.strata.size(); ++number) {
+    strata_.push_back(CompileStratum(plan.strata[number], number, layers, tables));
+    std::set<std::uint32_t> sources;
+    for (const Rule& rule : strata_.back().rules) {
+      for (const Pipeline& delta : rule.deltas) {
+        if (!delta.is_own) {
+          sources.insert(delta.table);
+        }
+      }
+    }
+    for (const std::uint32_t source : sources) {
+      readers_[source].push_back(static_cast<std::uint32_t>(number));
+    }
+  }
+}
+
+}  // namespace nlog::core

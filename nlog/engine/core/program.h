@@ -1,0 +1,96 @@
+// The program: a plan that has been checked and laid out for the executor.
+//
+// Checking makes sure that running the program cannot read outside a row, a register file or a
+// table, whatever the planner wrote: every number is in range, every register is written once and
+// before it is read, strata come in an order that feeds no table to an earlier one. A plan that
+// fails is refused with a PlanError that names the rule.
+//
+// Immutable once made, so that several threads may run it at once.
+
+#ifndef NLOG_ENGINE_CORE_PROGRAM_H_
+#define NLOG_ENGINE_CORE_PROGRAM_H_
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "functions.h"
+#include "plan.h"
+#include "table.h"
+#include "words.h"
+
+namespace nlog::core {
+
+// A plan that the core cannot run: a fault of the planner, not of the rules.
+class PlanError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+// One step of a pipeline. Which members count depends on the kind.
+struct Step {
+  enum class Kind : std::uint8_t { kScan, kLookup, kExists, kNotExists, kCall, kTest, kEmit };
+
+  Kind kind;
+  // Of an atom: whether it stands before the atom the pipeline starts at.
+  bool is_before_start = false;
+  std::uint32_t table = 0;
+  std::uint32_t index = 0;
+  std::uint32_t position = 0;
+  FunctionBody function = nullptr;
+  std::uint32_t result = 0;
+  // Registers: a look-up's key, a function's arguments, the emitted row.
+  std::vector<std::uint32_t> arguments;
+  std::vector<ColumnRegister> loads;
+  std::vector<ColumnRegister> checks;
+};
+
+// A way to enumerate a rule's body, from rows of `table`. The last step is kEmit.
+struct Pipeline {
+  std::uint32_t table;
+  bool is_negated;
+  // Whether `table` belongs to the stratum of the rule itself.
+  bool is_own = false;
+  std::vector<ColumnRegister> loads;
+  std::vector<ColumnRegister> checks;
+  // The register file as it is at the start: constants, and 0 elsewhere.
+  std::vector<Word> registers;
+  std::vector<Step> steps;
+};
+
+struct Rule {
+  int number;
+  std::uint32_t head;
+  std::vector<Pipeline> deltas;
+  // None, or one.
+  std::vector<Pipeline> check;
+};
+
+struct Stratum {
+  bool is_recursive;
+  std::vector<std::uint32_t> tables;
+  std::vector<Rule> rules;
+};
+
+class Program {
+ public:
+  // Throws PlanError. `tables` have the plan's widths and indexes, in its order.
+  Program(const Plan& plan, std::span<const Table> tables);
+
+  const std::vector<Stratum>& strata() const { return strata_; }
+  // The numbers of the strata that read a table and do not fill it, ascending.
+  const std::vector<std::uint32_t>& readers(std::uint32_t table) const { return readers_[table]; }
+
+ private:
+  std::vector<Stratum> strata_;
+  std::vector<std::vector<std::uint32_t>> readers_;
+};
+
+// Checks and lays out one pipeline that starts at rows of any table; for explanations. The emitted
+// row may have any width. Throws PlanError.
+Pipeline CompilePipeline(const StartPlan& plan, std::span<const Table> tables);
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_PROGRAM_H_
