@@ -1,0 +1,171 @@
+"""A trace: every table a packet passed, and why, as `ofproto/trace` of Open vSwitch tells it.
+
+`Trace` is plain immutable data for programs (a controller joins `TraceTable.flow.cookie` with the
+rule that made the flow) and prints itself for people. Tables nest as their resubmits did, and
+buckets nest in the group action that reached them.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from vswitch_sim.fields import FIELDS, REGISTERS, format_key
+from vswitch_sim.flow import Action, Bucket, Flow
+from vswitch_sim.pipeline import BucketVisit, Step, Visit
+
+if TYPE_CHECKING:
+    from vswitch_sim.switch import Egress
+
+
+@frozen
+class TraceAction:
+    """One action done; `note` says what was odd about it ("" if nothing)."""
+
+    action: Action
+    note: str
+    tables: tuple["TraceTable", ...]
+    buckets: tuple["TraceBucket", ...]
+
+
+@frozen
+class TraceTable:
+    """One table passed.
+
+    Attributes:
+        table: its number.
+        flow: the flow that hit; None is a miss, which drops.
+        registers: the registers, metadata and tun_id that are not zero, when its actions were
+            done.
+        actions: what was done, in order.
+    """
+
+    table: int
+    flow: Flow | None
+    registers: Mapping[str, int]
+    actions: tuple[TraceAction, ...]
+
+
+@frozen
+class TraceBucket:
+    """One bucket passed."""
+
+    bucket: Bucket
+    actions: tuple[TraceAction, ...]
+
+
+@frozen
+class Trace:
+    """What a switch does with a frame.
+
+    Attributes:
+        switch: the switch's name.
+        key: the frame's flow key.
+        root: table 0 and all below it; None if the frame was too short to be looked up.
+        egress: what leaves, as `Switch.process` returns it.
+        drops: the name of every drop.
+        port_names: the names of the ports of `egress`.
+    """
+
+    switch: str
+    key: int
+    root: TraceTable | None
+    egress: tuple["Egress", ...]
+    drops: tuple[str, ...]
+    port_names: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[TraceTable, ...]:
+        """Every table passed, in order of passing."""
+        return () if self.root is None else tuple(_tables(self.root))
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Every flow hit, in order."""
+        return tuple(table.flow for table in self.tables if table.flow is not None)
+
+    def lines(self) -> tuple[str, ...]:
+        """The trace as text, a line each."""
+        out = [f"Flow: {format_key(self.key)}", "", f'bridge("{self.switch}")', "-" * 13]
+        if self.root is not None:
+            out.extend(_table_lines(self.root, 0))
+        out.append("")
+        sent = [
+            f"{egress.port} ({name})" + (f" tun_id={egress.tun_id:#x}" if egress.tun_id else "")
+            for egress, name in zip(self.egress, self.port_names, strict=True)
+        ]
+        out.append(f"Output: {', '.join(sent) or 'none'}")
+        if self.drops:
+            out.append(f"Drops: {', '.join(self.drops)}")
+        return tuple(out)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def trace_of(visit: Visit) -> TraceTable:
+    """The immutable form of a table visit and all below it."""
+    registers = {
+        known.name: value for known in REGISTERS if (value := known.of(visit.key_after)) != 0
+    }
+    flow = None if visit.entry is None else visit.entry.flow
+    return TraceTable(visit.table, flow, registers, _actions(visit.steps))
+
+
+def _actions(steps: list[Step]) -> tuple[TraceAction, ...]:
+    return tuple(
+        TraceAction(
+            step.action,
+            step.note,
+            tuple(trace_of(visit) for visit in step.visits if isinstance(visit, Visit)),
+            tuple(
+                TraceBucket(visit.bucket, _actions(visit.steps))
+                for visit in step.visits
+                if isinstance(visit, BucketVisit)
+            ),
+        )
+        for step in steps
+    )
+
+
+def _tables(table: TraceTable) -> Iterator[TraceTable]:
+    yield table
+    yield from _tables_within(table.actions)
+
+
+def _tables_within(actions: tuple[TraceAction, ...]) -> Iterator[TraceTable]:
+    for action in actions:
+        for table in action.tables:
+            yield from _tables(table)
+        for bucket in action.buckets:
+            yield from _tables_within(bucket.actions)
+
+
+def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
+    margin = "    " * depth
+    if table.flow is None:
+        yield f"{margin}{table.table:2}. No match."
+        yield f"{margin}    drop"
+        return
+    covered = str(table.flow.match)
+    comma = f"{covered}, " if covered else ""
+    cookie = f", cookie {table.flow.cookie:#x}" if table.flow.cookie else ""
+    yield f"{margin}{table.table:2}. {comma}priority {table.flow.priority}{cookie}"
+    yield from _action_lines(table.actions, depth + 1)
+    if not table.flow.actions:
+        yield f"{margin}    drop"
+    if table.registers:
+        shown = (f"{name}={FIELDS[name].format(value)}" for name, value in table.registers.items())
+        yield f"{margin}    => {','.join(shown)}"
+
+
+def _action_lines(actions: tuple[TraceAction, ...], depth: int) -> Iterator[str]:
+    margin = "    " * depth
+    for action in actions:
+        note = f"    >> {action.note}" if action.note else ""
+        yield f"{margin}{action.action}{note}"
+        for table in action.tables:
+            yield from _table_lines(table, depth)
+        for bucket in action.buckets:
+            yield f"{margin} bucket {bucket.bucket.bucket}"
+            yield from _action_lines(bucket.actions, depth + 1)
