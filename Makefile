@@ -1,0 +1,158 @@
+# Builds, tests and checks nlog from a fresh checkout. It needs python3 (3.11 or newer, with its
+# headers), g++ with C++20, and make; everything else goes into .venv, inside the checkout.
+#
+# `.venv` is made in steps, each with a stamp in it: `installed` (the project, editable, and what it
+# needs to run), `extension` (the C++ core, compiled again when its sources change), and one for
+# each set of extra requirements in setup.cfg, fetched only when a target asks for it.
+# Say `make PYTHON=python3.12 …` or `make CXX=g++-13 …` to use others than the defaults.
+
+PYTHON ?= python3
+CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+VENV := .venv
+VENV_PYTHON := $(VENV)/bin/python
+PIP := $(VENV_PYTHON) -m pip --quiet --disable-pip-version-check
+STAMPS := $(VENV)/stamps
+
+PYTHON_ROOMS := nlog nvp_state vswitch_sim
+PYTHON_FOLDERS := $(wildcard $(PYTHON_ROOMS) benchmarks examples tests)
+CORE_SOURCES := $(wildcard nlog/engine/core/*.cc)
+CORE_TEST_SOURCES := $(wildcard tests/core/*.cc)
+EXTENSION_FILES := $(wildcard nlog/engine/*.cc nlog/engine/*.h $(CORE_SOURCES) nlog/engine/core/*.h)
+CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h)
+
+SANITIZED := build/sanitized
+CORE_TEST := $(SANITIZED)/core-test
+CORE_TEST_OBJECTS := $(patsubst %.cc,$(SANITIZED)/%.o,$(CORE_SOURCES) $(CORE_TEST_SOURCES))
+SANITIZED_FLAGS := -std=c++20 -O1 -g -Wall -Wextra -Werror -I. \
+                   -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+PYTEST := $(VENV_PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal
+
+# Each step that takes more than a moment says what it does, on a line of its own.
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+ifneq ($(shell test -t 1 && echo terminal),terminal)
+say = @printf '==> %s\n' "$(1)"
+endif
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo build test check check-code format format-check lint types core-test fuzz clean
+.PHONY: toolchain
+
+help: ## print this list (the default)
+	@printf 'make TARGET, where TARGET is one of\n\n'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1 \2/p' $(firstword $(MAKEFILE_LIST)) | \
+	  while read -r name text; do printf '  %-14s%s\n' "$$name" "$$text"; done
+
+demo: build $(STAMPS)/extra-demo ## build, then carry packets through a small network of tenants
+	@$(VENV)/bin/nvp demo
+
+build: $(STAMPS)/extension ## make .venv, install the project into it, compile the core
+
+test: build $(STAMPS)/extra-test ## run all tests
+	$(call say,running the tests on $(JOBS) cores)
+	@$(PYTEST)
+
+check: check-code test ## everything that must hold before a commit lands
+
+check-code: format-check lint types core-test ## what `check` does beyond `test`
+
+format: $(STAMPS)/extra-check ## lay out Python and C++ as format-check wants them
+	@$(VENV)/bin/ruff check --quiet --select I --fix .
+	@$(VENV)/bin/ruff format .
+	@$(if $(CXX_FILES),$(VENV)/bin/clang-format -i $(CXX_FILES))
+
+format-check: $(STAMPS)/extra-check ## compare the layout with ruff's and clang-format's
+	$(call say,checking the layout)
+	@$(VENV)/bin/ruff format --check .
+	@$(if $(CXX_FILES),$(VENV)/bin/clang-format --dry-run --Werror $(CXX_FILES))
+
+lint: $(STAMPS)/extra-check ## look for likely mistakes with ruff
+	$(call say,linting)
+	@$(VENV)/bin/ruff check .
+
+types: build $(STAMPS)/extra-check ## check the types, and the core's stub against the core
+	$(call say,checking the types)
+	@$(VENV_PYTHON) -m mypy $(PYTHON_FOLDERS)
+	$(if $(wildcard nlog/engine/_core.pyi),$(call say,comparing the core with its stub))
+	@$(if $(wildcard nlog/engine/_core.pyi),$(VENV_PYTHON) -m mypy.stubtest nlog.engine._core)
+
+core-test: toolchain ## run the core's C++ tests under the sanitizers
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TEST)
+	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
+	@$(CORE_TEST)
+
+fuzz: build $(STAMPS)/extra-test ## the long random run: hypothesis far beyond what `test` tries
+	$(call say,running the tests with many more random examples)
+	@$(PYTEST) --hypothesis-profile long
+	@$(if $(wildcard tests/long_run.py),$(VENV_PYTHON) -m tests.long_run)
+
+clean: ## remove all that was built, .venv included
+	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \
+	  .ruff_cache
+	find $(PYTHON_FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
+
+toolchain:
+	@command -v $(PYTHON) >/dev/null || { printf '%s\n' "$(PYTHON) is not installed:" \
+	  "install Python 3.11 or newer, or name one: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { printf '%s\n' \
+	  "$(PYTHON) is $$($(PYTHON) --version 2>&1), but 3.11 or newer is needed:" \
+	  "install one and name it: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { printf '%s\n' \
+	  "$(PYTHON) can make no virtual environment:" \
+	  "install its venv module (on Debian the package python3-venv)" >&2; exit 1; }
+	@test -e "$$($(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" \
+	  || { printf '%s\n' "$(PYTHON) has no C headers, which the core is compiled with:" \
+	  "install them (on Debian the package python3-dev)" >&2; exit 1; }
+	@command -v $(CXX) >/dev/null || { printf '%s\n' "$(CXX) is not installed:" \
+	  "install g++ 10 or newer, or name one: make CXX=g++-12 …" >&2; exit 1; }
+	@echo '#include <concepts>' | $(CXX) -std=c++20 -x c++ -fsyntax-only - 2>/dev/null || { \
+	  printf '%s\n' "$(CXX) does not compile C++20:" \
+	  "install g++ 10 or newer, or name one: make CXX=g++-12 …" >&2; exit 1; }
+
+$(STAMPS)/environment: | toolchain
+	$(call say,making the virtual environment)
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS) && touch $@
+
+# Without build isolation, so that what builds the extension is fetched once and not at every build.
+$(STAMPS)/build-tools: pyproject.toml $(STAMPS)/environment
+	$(call say,fetching what the build needs)
+	@$(VENV_PYTHON) -c 'import tomllib; build = tomllib.load(open("pyproject.toml", "rb")); \
+	  print(*build["build-system"]["requires"], sep="\n")' > $(STAMPS)/build-requires.txt
+	@$(PIP) install --requirement $(STAMPS)/build-requires.txt
+	@touch $@
+
+$(STAMPS)/installed: setup.cfg $(wildcard setup.py) $(STAMPS)/build-tools
+	$(call say,installing the project and compiling its core)
+	@rm -f nlog/engine/_core*.so
+	@CXX=$(CXX) $(PIP) install --no-build-isolation --editable .
+	@touch $@
+
+# Nothing to do where the project was just installed. Make knows which sources changed, so --force.
+$(STAMPS)/extension: $(EXTENSION_FILES) $(STAMPS)/installed
+	$(if $(filter $(STAMPS)/installed,$?),,$(call say,compiling the core))
+	@$(if $(filter $(STAMPS)/installed,$?),,CXX=$(CXX) $(VENV_PYTHON) setup.py --quiet \
+	  build_ext --inplace --force --parallel $(JOBS))
+	@touch $@
+
+$(STAMPS)/extra-%: setup.cfg $(STAMPS)/installed
+	$(call say,fetching what the $*s need)
+	@$(PIP) install 'nlog[$*]'
+	@touch $@
+
+# One after the other, since pip must not run twice at a time in one environment.
+$(STAMPS)/extra-check: | $(STAMPS)/extra-test
+$(STAMPS)/extra-test: | $(STAMPS)/extra-demo
+
+$(CORE_TEST): $(CORE_TEST_OBJECTS)
+	@$(CXX) $(SANITIZED_FLAGS) -o $@ $^
+
+$(SANITIZED)/%.o: %.cc | toolchain
+	@printf '==> compiling %s with the sanitizers\n' $<
+	@mkdir -p $(@D)
+	@$(CXX) $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
+
+-include $(CORE_TEST_OBJECTS:.o=.d)
