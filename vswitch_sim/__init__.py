@@ -26,7 +26,8 @@ from vswitch_sim.flow import (
     SetField,
 )
 from vswitch_sim.match import Match
-from vswitch_sim.switch import Egress, FlowStatistics, Port, Switch
+from vswitch_sim.port import Egress, Port
+from vswitch_sim.switch import FlowStatistics, Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
 from vswitch_sim.underlay import Underlay
 

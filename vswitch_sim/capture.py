@@ -23,7 +23,7 @@ class CaptureWriter:
 
     def __init__(self, path: str) -> None:
         """Open the file, replacing what is there."""
-        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115 - closed by __exit__
+        self._file: BinaryIO = open(path, "wb")  # noqa: SIM115  # closed by __exit__
         self._section = SectionHeader(options={"shb_userappl": "vswitch_sim"})
         self._writer = FileWriter(self._file, self._section)
         self._interfaces: dict[str, int] = {}

@@ -24,6 +24,8 @@ PRIORITY_MAX = 0xFFFF
 WORD_MAX = 0xFFFFFFFF
 # OFPP_IN_PORT: output to the port the packet came from, which a plain output never does.
 IN_PORT = 0xFFFFFFF8
+# OFPP_MAX: the numbers above are reserved.
+PORT_MAX = 0xFFFFFF00
 
 
 @frozen
@@ -51,7 +53,7 @@ class SetField:
 
 @frozen
 class Move:
-    """Copy field `source` into `destination`, zero-extended (NXAST_REG_MOVE, whole fields).
+    """Copy a whole field into the low bits of another, whose higher bits stay (NXAST_REG_MOVE).
 
     Nothing happens if the packet lacks either.
 

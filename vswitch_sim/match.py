@@ -9,7 +9,9 @@ The two integers `key_value` and `key_mask` are the same match over flow keys (s
 are all the switch itself looks at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
+from operator import or_
 
 from attrs import field, frozen
 
@@ -25,43 +27,75 @@ _SHORTHANDS = (
 )
 
 
+Rows = tuple[tuple[str, int, int], ...]
+
+
+def _canonical(rows: Rows) -> Rows:
+    given: dict[str, tuple[int, int]] = {}
+    for name, value, mask in rows:
+        if name not in FIELDS:
+            raise FlowError(f"no field is named {name!r}; there are {', '.join(FIELDS)}")
+        if name in given:
+            raise FlowError(f"a match names {name} twice")
+        _check(FIELDS[name], value, mask)
+        given[name] = value, mask
+    return tuple((name, *given[name]) for name in FIELDS if name in given and given[name][1])
+
+
 @frozen
 class Match:
     """Fields with the values and masks a packet must have; `Match()` covers every packet.
 
-    Made by `Match.of`. Iterates over field names; `match["eth_dst"]` is a (value, mask) pair.
+    `Match.of` is the handy way to make one. Iterates over field names; `match["eth_dst"]` is a
+    (value, mask) pair.
+
+    Attributes:
+        fields: (name, value, mask) triples, in the order of `FIELDS` whatever order was given.
+        key_value: what a flow key must be under `key_mask`.
+        key_mask: the bits of the flow key that count.
+
+    Raises:
+        FlowError: an unknown field, a value too wide, bits outside the mask, or a missing
+            prerequisite (`tcp_dst` needs `eth_type=0x0800` and `ip_proto=6`).
     """
 
-    fields: tuple[tuple[str, int, int], ...] = ()
-    key_value: int = field(default=0, eq=False, repr=False)
-    key_mask: int = field(default=0, eq=False, repr=False)
+    fields: Rows = field(default=(), converter=_canonical)
+    key_value: int = field(init=False, eq=False, repr=False)
+    key_mask: int = field(init=False, eq=False, repr=False)
+
+    @key_value.default
+    def _default_key_value(self) -> int:
+        return _joined(
+            FIELDS[name].presence | value << FIELDS[name].shift for name, value, _ in self.fields
+        )
+
+    @key_mask.default
+    def _default_key_mask(self) -> int:
+        return _joined(
+            FIELDS[name].presence | mask << FIELDS[name].shift for name, _, mask in self.fields
+        )
+
+    def __attrs_post_init__(self) -> None:
+        for name in self:
+            lacking = self.missing(FIELDS[name])
+            if lacking:
+                raise FlowError(f"a match on {name} needs {lacking} in the same match")
 
     @classmethod
     def of(cls, **fields: int | tuple[int, int]) -> "Match":
         """A match of the named fields, each an exact value or a (value, mask) pair.
 
         Raises:
-            FlowError: an unknown field, a value too wide, bits outside the mask, or a missing
-                prerequisite (`tcp_dst` needs `eth_type=0x0800` and `ip_proto=6`).
+            FlowError: as the class does.
         """
-        for name in fields:
-            if name not in FIELDS:
-                raise FlowError(f"no field is named {name!r}; there are {', '.join(FIELDS)}")
-        rows = []
-        key_value = key_mask = 0
-        for name, known in FIELDS.items():
-            if name not in fields:
-                continue
-            value, mask = _checked(known, fields[name])
-            if mask == 0:
-                continue
-            rows.append((name, value, mask))
-            key_value |= value << known.shift | known.presence
-            key_mask |= mask << known.shift | known.presence
-        match = cls(tuple(rows), key_value, key_mask)
-        for name in match:
-            match._check_prerequisites(FIELDS[name])
-        return match
+        return cls(
+            tuple(
+                (name, *given)
+                if isinstance(given, tuple)
+                else (name, given, FIELDS[name].maximum if name in FIELDS else 0)
+                for name, given in fields.items()
+            )
+        )
 
     def covers(self, key: int) -> bool:
         """Whether the packet with this flow key matches."""
@@ -110,14 +144,12 @@ class Match:
         )
         return ",".join(shown)
 
-    def _check_prerequisites(self, wanted: Field) -> None:
-        lacking = self.missing(wanted)
-        if lacking:
-            raise FlowError(f"a match on {wanted.name} needs {lacking} in the same match")
+
+def _joined(parts: Iterable[int]) -> int:
+    return reduce(or_, parts, 0)
 
 
-def _checked(known: Field, given: int | tuple[int, int]) -> tuple[int, int]:
-    value, mask = given if isinstance(given, tuple) else (given, known.maximum)
+def _check(known: Field, value: int, mask: int) -> None:
     if not 0 <= value <= known.maximum or not 0 <= mask <= known.maximum:
         raise FlowError(
             f"{known.name} has {known.width} bits: {value:#x} with mask {mask:#x} does not fit"
@@ -129,7 +161,6 @@ def _checked(known: Field, given: int | tuple[int, int]) -> tuple[int, int]:
             f"vlan_vid={value:#x} can match no packet: add OFPVID_PRESENT, "
             f"{value | OFPVID_PRESENT:#x}"
         )
-    return value, mask
 
 
 def _format(known: Field, value: int, mask: int) -> str:

@@ -98,11 +98,11 @@ class Walk:
     root: Visit
 
 
-class _Abandoned(Exception):  # noqa: N818 - not an error: the packet loops, and is dropped
+class _Abandoned(Exception):  # noqa: N818  # no error: the packet loops, and is dropped
     """The walk went over a limit; the message is the drop counter."""
 
 
-class _Expired(Exception):  # noqa: N818 - not an error: the rest of an action list is skipped
+class _Expired(Exception):  # noqa: N818  # no error: the rest of an action list is skipped
     """The TTL ran out: the actions after this one are not done."""
 
 
@@ -184,7 +184,8 @@ class _Walker:
                 if known.presence and not known.presence & key:
                     step.note = f"the packet has no {source}"
                     return key
-                return self.set_field(step, destination, known.of(key), key)
+                kept = FIELDS[destination].of(key) & ~known.maximum
+                return self.set_field(step, destination, kept | known.of(key), key)
             case DecTtl():
                 return self.decrement_ttl(step, key)
         return key

@@ -19,33 +19,16 @@ from attrs import frozen
 from vswitch_sim.cache import Cache, CachedWalk, CacheStatistics
 from vswitch_sim.errors import FlowError, TopologyError
 from vswitch_sim.fields import FIELDS
-from vswitch_sim.flow import IN_PORT, TABLE_MAX, Bucket, Flow, FlowUpdate
+from vswitch_sim.flow import PORT_MAX, Bucket, Flow, FlowUpdate
 from vswitch_sim.match import Match
 from vswitch_sim.packet import Parsed, parse, rewrite
 from vswitch_sim.pipeline import Copy, Walk, walk
+from vswitch_sim.port import Egress, Port
 from vswitch_sim.table import FlowEntry, FlowTable
 from vswitch_sim.trace import Trace, trace_of
 
 _IN_PORT_SHIFT = FIELDS["in_port"].shift
 _TUN_ID = FIELDS["tun_id"]
-
-
-@frozen
-class Port:
-    """A port: its OpenFlow number, its name and what it leads to (`vif`, `tunnel`, …)."""
-
-    number: int
-    name: str
-    kind: str = "vif"
-
-
-@frozen
-class Egress:
-    """A frame leaving by a port; `tun_id` is the tunnel key, for ports that are tunnels."""
-
-    port: int
-    frame: bytes
-    tun_id: int = 0
 
 
 @frozen
@@ -91,8 +74,10 @@ class Switch:
             TopologyError: the number or the name is taken, or the number is reserved or no port
                 number.
         """
-        if not 0 < number < IN_PORT & 0xFFFFFF00:
-            raise TopologyError(f"switch {self.name}: {number} is no port number (1..0xfffffeff)")
+        if not 0 < number <= PORT_MAX:
+            raise TopologyError(
+                f"switch {self.name}: {number} is no port number (1..{PORT_MAX:#x})"
+            )
         for port in self._ports.values():
             if number == port.number or name == port.name:
                 raise TopologyError(
@@ -263,7 +248,6 @@ class Switch:
         self._cache.flow_removed(entry)
 
     def _add_flow(self, flow: Flow) -> None:
-        assert flow.table <= TABLE_MAX
         entry = FlowEntry(flow)
         self._entries[flow.identity] = entry
         self._tables.setdefault(flow.table, FlowTable()).insert(entry)

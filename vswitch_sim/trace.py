@@ -6,16 +6,13 @@ buckets nest in the group action that reached them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from vswitch_sim.fields import FIELDS, REGISTERS, format_key
 from vswitch_sim.flow import Action, Bucket, Flow
 from vswitch_sim.pipeline import BucketVisit, Step, Visit
-
-if TYPE_CHECKING:
-    from vswitch_sim.switch import Egress
+from vswitch_sim.port import Egress
 
 
 @frozen
@@ -70,7 +67,7 @@ class Trace:
     switch: str
     key: int
     root: TraceTable | None
-    egress: tuple["Egress", ...]
+    egress: tuple[Egress, ...]
     drops: tuple[str, ...]
     port_names: tuple[str, ...] = ()
 

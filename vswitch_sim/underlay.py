@@ -154,7 +154,8 @@ class Underlay:
         nodes = [source]
         while nodes[-1] != destination:
             hops = routes.next_hops[nodes[-1]]
-            nodes.append(hops[flow_hash % len(hops)])
+            # Salted by node, or routers behind one another would all choose alike.
+            nodes.append(hops[zlib.crc32(nodes[-1].encode(), flow_hash) % len(hops)])
         return tuple(nodes)
 
     def path_mtu(self, source: str, destination: str) -> int:
