@@ -1,0 +1,312 @@
+"""Network documents: JSON or YAML text, the plain data it stands for, and the entities in it.
+
+    load_document(path or data)      -> entities
+    parse_document(text, name)       -> entities
+    dump_document(entities)          -> plain data, canonical
+    save_document(path, entities)
+
+A document says all there is; fields and sections it does not know are errors, so that a misspelt
+`enabled` is not read as its default. All problems of a document are reported at once, each with
+the object it is in.
+
+In a canonical document everything stands in the order of the entities, ports inside their
+switch; addresses are canonical text; fields that have their default value are left out, and so are
+empty sections. So a document that is written this way comes back as it was, and loading any dump
+gives equal entities in the same order.
+
+`routers` and `routes` may be there but must be empty: this version carries L2 networks, and a
+network carried in part would be another network.
+"""
+
+import json
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import attrs
+import yaml
+
+from nvp_state.entities import Acl, Entity, Host, Port, Switch, title
+from nvp_state.errors import Problem, StateError, did_you_mean
+
+Document = dict[str, list[dict[str, Any]]]
+
+_SECTIONS: dict[str, type[Entity]] = {"hosts": Host, "switches": Switch, "acls": Acl}
+_NOT_CARRIED = {"routers": "router", "routes": "route"}
+_NESTED: dict[type[Entity], str] = {Switch: "ports"}
+_FROM_CONTEXT: dict[type[Entity], str] = {Port: "switch"}
+
+
+def load_document(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[Entity, ...]:
+    """Return the entities of a document, in document order: each switch before its ports.
+
+    Args:
+        source: the path of a JSON or YAML file (its suffix tells), or the document as plain data,
+            as `json.loads` gives it. Text is for `parse_document`.
+
+    Raises:
+        StateError: the file cannot be read, is no document, or has problems: all of them.
+    """
+    if isinstance(source, Mapping):
+        return _Reading("the document").document(source)
+    path = Path(source)
+    form = _form(str(path))
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise StateError([Problem(str(path), "", _unreadable(error))]) from error
+    return _Reading(str(path)).document(form(text, str(path)))
+
+
+def parse_document(text: str, name: str = "network.json") -> tuple[Entity, ...]:
+    """Return the entities of a document given as text.
+
+    `name` is what messages call it; its suffix tells the form, `.json`, `.yaml` or `.yml`.
+
+    Raises:
+        StateError: the text is no document, or has problems: all of them.
+    """
+    return _Reading(name).document(_form(name)(text, name))
+
+
+def save_document(path: str | PathLike[str], entities: Iterable[Entity]) -> None:
+    """Write the canonical document of `entities`; the suffix tells the form.
+
+    Raises:
+        StateError: the suffix is unknown, or the file cannot be written.
+    """
+    path = Path(path)
+    form = _form(path.name)
+    data = dump_document(entities)
+    if form is _json:
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StateError([Problem(str(path), "", error.strerror or str(error))]) from error
+
+
+def dump_document(entities: Iterable[Entity]) -> Document:
+    """Return the canonical document of entities, which refer to nothing outside of them."""
+    document: Document = {section: [] for section in _SECTIONS}
+    sections = {kind: document[section] for section, kind in _SECTIONS.items()}
+    ports: dict[str, list[dict[str, Any]]] = {}
+    for entity in entities:
+        fields = _fields_of(entity)
+        if isinstance(entity, Port):
+            ports.setdefault(entity.switch, []).append(fields)
+        else:
+            sections[type(entity)].append(fields)
+    for switch in document["switches"]:
+        if switch["name"] in ports:
+            switch["ports"] = ports[switch["name"]]
+    return {section: objects for section, objects in document.items() if objects}
+
+
+def _fields_of(entity: Entity) -> dict[str, Any]:
+    """What a document says of an entity: the fields that are not as they would be anyway."""
+    return {
+        field.name: getattr(entity, field.name)
+        for field in attrs.fields(type(entity))
+        if field.name != _FROM_CONTEXT.get(type(entity))
+        and getattr(entity, field.name) != field.default
+    }
+
+
+class _Reading:
+    """One document on its way to entities: what is found, and what is wrong with it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entities: list[Entity] = []
+        self.places: dict[tuple[str, Any], str] = {}
+        self.problems: list[Problem] = []
+
+    def document(self, data: object) -> tuple[Entity, ...]:
+        if not isinstance(data, Mapping):
+            text = f"is {_shape(data)}; a document is an object of {', '.join(_SECTIONS)}"
+            raise StateError([Problem(self.name, "", text)])
+        known = [*_SECTIONS, *_NOT_CARRIED]
+        for section in data:
+            if section not in known:
+                hint = did_you_mean(section, known)
+                self.problem(self.name, str(section), f"there is no such section{hint}")
+        for section, kind in _SECTIONS.items():
+            for place, value in self.listed(data, section, self.name, section):
+                self.entity(kind, value, place)
+        for section, kind_name in _NOT_CARRIED.items():
+            for place, value in self.listed(data, section, self.name, section):
+                text = f"{section} are not carried yet: this version carries L2 networks only"
+                self.problem(_named(kind_name, value) or place, "", text)
+        if self.problems:
+            raise StateError(self.problems)
+        return tuple(self.entities)
+
+    def listed(
+        self, data: Mapping[str, Any], field: str, owner: str, path: str
+    ) -> list[tuple[str, Any]]:
+        """The members of a list, with their places; a missing list is empty."""
+        values = data.get(field, [])
+        if not isinstance(values, list):
+            self.problem(owner, field, f"is {_shape(values)}, not a list")
+            return []
+        return [(f"{path}[{index}]", value) for index, value in enumerate(values)]
+
+    def entity(self, kind: type[Entity], value: Any, place: str, **context: Any) -> None:
+        """One object of a document, and those inside it."""
+        if not isinstance(value, Mapping):
+            self.problem(place, "", f"is {_shape(value)}, not an object with named fields")
+            return
+        called = _named(kind.kind, value) or place
+        nested = _NESTED.get(kind)
+        fields = {field.name: field for field in attrs.fields(kind) if field.name not in context}
+        known = [*fields, *([nested] if nested else [])]
+        for field in value:
+            if field not in known:
+                self.problem(
+                    called, str(field), f"there is no such field{did_you_mean(field, known)}"
+                )
+        required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
+        missing = [name for name in required if name not in value]
+        for name in missing:
+            self.problem(called, name, "is missing")
+        given = {name: value[name] for name in fields if name in value}
+        self.build(kind, called, place, {**dict.fromkeys(missing), **given, **context}, missing)
+        if nested:
+            for inner_place, inner in self.listed(value, nested, called, f"{place}.{nested}"):
+                self.entity(Port, inner, inner_place, switch=value.get("name"))
+
+    def build(
+        self,
+        kind: type[Entity],
+        called: str,
+        place: str,
+        fields: dict[str, Any],
+        missing: list[str],
+    ) -> None:
+        """Make the entity, or note its problems but for those of fields that are missing."""
+        try:
+            entity = kind(**fields)
+        except StateError as error:
+            silent = {*missing, _FROM_CONTEXT.get(kind)}
+            for problem in error.problems:
+                if problem.field not in silent:
+                    self.problem(called, problem.field, problem.text)
+            return
+        earlier = self.places.setdefault((entity.kind, entity.key), place)
+        if earlier != place:
+            self.problem(entity.title, "", f"is there twice: {earlier} and {place}")
+        self.entities.append(entity)
+
+    def problem(self, called: str, field: str, text: str) -> None:
+        self.problems.append(Problem(called, field, text))
+
+
+def _named(kind: str, value: object) -> str:
+    """The title of an object that has a usable name, or nothing."""
+    name = value.get("name") if isinstance(value, Mapping) else None
+    return title(kind, name) if isinstance(name, str) and name else ""
+
+
+def _shape(value: object) -> str:
+    """The kind of a plain value, in the words of JSON."""
+    match value:
+        case None:
+            return "null"
+        case bool() | int() | float():
+            return f"the value {json.dumps(value)}"
+        case str():
+            return "a text"
+        case Mapping():
+            return "an object"
+    return "a list"
+
+
+def _unreadable(error: Exception) -> str:
+    match error:
+        case UnicodeDecodeError():
+            return f"byte {error.start} is not UTF-8 text"
+        case OSError():
+            return error.strerror or str(error)
+    return str(error)
+
+
+def _form(name: str) -> Callable[[str, str], object]:
+    """The reader for the form that a file name's suffix tells."""
+    forms = {".json": _json, ".yaml": _yaml, ".yml": _yaml}
+    suffix = Path(name).suffix.lower()
+    if suffix not in forms:
+        if "{" in name or "\n" in name:
+            raise StateError([Problem("", "", "this is text, not a path; use `parse_document`")])
+        text = f"the suffix {suffix!r} does not tell its form; use {', '.join(forms)}"
+        raise StateError([Problem(name, "", text)])
+    return forms[suffix]
+
+
+def _json(text: str, name: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_without_repetition)
+    except json.JSONDecodeError as error:
+        problem = f"line {error.lineno} column {error.colno}: {error.msg}"
+    except RecursionError:
+        problem = "is nested too deeply"
+    except ValueError as error:
+        problem = str(error)
+    raise StateError([Problem(name, "", problem)])
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        owner = f" of {result['name']!r}" if "name" in result else ""
+        raise ValueError(f"the field {twice!r}{owner} is there twice in one object")
+    return result
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML with the plain values of a document only: text, null, true, false, whole numbers.
+
+    YAML 1.1 would read `10:00:00:00:00:01` as a number and `no` as false.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        pairs = [(key.value, key) for key, _ in node.value]
+        seen: set[object] = set()
+        for name, key in pairs:
+            if isinstance(key, yaml.ScalarNode) and name in seen:
+                problem = f"the field {name!r} is there twice in one object"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(name if isinstance(key, yaml.ScalarNode) else key)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", r"-?(0|[1-9][0-9]*)", list("-0123456789")),
+):
+    _YamlLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first
+    )
+
+
+def _yaml(text: str, name: str) -> object:
+    try:
+        return yaml.load(text, _YamlLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1} column {mark.column + 1}: " if mark else ""
+        problem = f"{place}{error.problem}"
+    except yaml.YAMLError as error:
+        problem = str(error)
+    except RecursionError:
+        problem = "is nested too deeply"
+    raise StateError([Problem(name, "", problem)])

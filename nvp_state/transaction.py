@@ -1,0 +1,220 @@
+"""Transactions: what is to change in a store, and whether it may.
+
+A transaction collects operations. They are looked at when it commits: operations on one object in
+their order, and what holds between objects only at the end, so that a switch and its ports may
+go, or two hosts swap addresses, in whatever order. It is refused as a whole, with every problem it
+has, or done as a whole.
+
+Cost: in proportion to the operations; `become`, which compares all, looks at the whole store.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from nvp_state.entities import (
+    KINDS,
+    Entity,
+    Host,
+    Port,
+    Reference,
+    readable,
+    references,
+    title,
+)
+from nvp_state.errors import Problem, StateError, did_you_mean
+from nvp_state.records import OFPORT_MAX, Change
+
+if TYPE_CHECKING:
+    from nvp_state.store import Store
+
+_NAMED_MAX = 3
+_PLURALS = {"port": "ports", "acl": "ACLs"}
+
+
+class Transaction:
+    """Operations that happen together. As a context manager it commits at the end of the block.
+
+    An exception in the block discards the transaction. After the commit `change` says what it did.
+    """
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+        self._operations: list[tuple[str, Reference, Entity | None]] = []
+        self._change: Change | None = None
+
+    def add(self, *entities: Entity) -> None:
+        """Add entities; none of their kind and key may be there."""
+        self._note("add", entities)
+
+    def replace(self, *entities: Entity) -> None:
+        """Put entities in the place of those that have their kind and key."""
+        self._note("replace", entities)
+
+    def remove(self, *objects: Entity | Reference) -> None:
+        """Remove entities, each given as itself or as a pair of kind and key."""
+        for thing in objects:
+            kind, key = (thing.kind, thing.key) if isinstance(thing, Entity) else thing
+            if kind not in KINDS:
+                raise ValueError(f"{kind!r} is not a kind of entity{did_you_mean(kind, KINDS)}")
+            self._operations.append(("remove", (kind, key), None))
+
+    def become(self, entities: Iterable[Entity]) -> None:
+        """Make these, in this order, all there is; what is equal already is no change."""
+        self._operations.append(("clear", ("", ""), None))
+        self.add(*entities)
+
+    @property
+    def change(self) -> Change:
+        """What the commit did."""
+        if self._change is None:
+            raise ValueError("the transaction has not been committed")
+        return self._change
+
+    def commit(self) -> Change:
+        """Do all of it.
+
+        Raises:
+            StateError: with every problem; nothing has changed.
+        """
+        if self._change is not None:
+            raise ValueError("the transaction has been committed already")
+        outcome = _Outcome(self._store)
+        for verb, reference, entity in self._operations:
+            outcome.operate(verb, reference, entity)
+        outcome.check()
+        if outcome.problems:
+            raise StateError(outcome.problems)
+        self._change = self._store.exchange(outcome.in_order(), ordered=outcome.cleared)
+        return self._change
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.commit()
+
+    def _note(self, verb: str, entities: Iterable[Entity]) -> None:
+        self._operations += [(verb, (entity.kind, entity.key), entity) for entity in entities]
+
+
+class _Outcome:
+    """What a store would be after some operations: the entities wanted, over those there."""
+
+    def __init__(self, store: "Store") -> None:
+        self.store = store
+        self.wanted: dict[Reference, Entity | None] = {}
+        self.cleared = False
+        self.problems: list[Problem] = []
+
+    def operate(self, verb: str, reference: Reference, entity: Entity | None) -> None:
+        if verb == "clear":
+            self.wanted.clear()
+            self.cleared = True
+            return
+        there = self.entity(reference) is not None
+        if verb == "add" and there:
+            self._problem(reference, "", "is there already; replace it to change it")
+        if verb != "add" and not there:
+            self._problem(reference, "", f"does not exist{self._nearest(reference)}")
+        self.wanted[reference] = entity
+
+    def entity(self, reference: Reference) -> Entity | None:
+        """The entity of this kind and key as things would be."""
+        if reference in self.wanted or self.cleared:
+            return self.wanted.get(reference)
+        record = self.store.record(*reference)
+        return None if record is None else record.entity
+
+    def in_order(self) -> dict[Reference, Entity | None]:
+        """All that is wanted; after a clearing also what is to be gone, last."""
+        if not self.cleared:
+            return self.wanted
+        gone = ((kind, key) for kind in KINDS for key in self.store.keys(kind))
+        return self.wanted | {it: None for it in gone if it not in self.wanted}
+
+    def check(self) -> None:
+        """Look at all that holds between objects."""
+        for reference, entity in self.wanted.items():
+            if entity is None:
+                self._check_unused(reference)
+            else:
+                self._check_references(entity)
+        self._check_addresses()
+        self._check_ofports()
+
+    def _check_references(self, entity: Entity) -> None:
+        for field, target in references(entity):
+            if self.entity(target) is None:
+                text = f"{title(*target)} does not exist{self._nearest(target)}"
+                self._problem((entity.kind, entity.key), field, text)
+
+    def _check_unused(self, reference: Reference) -> None:
+        """What refers to a removed entity must go, or refer elsewhere, in this transaction too."""
+        if self.cleared:
+            return
+        users: dict[str, list[str]] = defaultdict(list)
+        for user in self.store.referrers(*reference):
+            if user not in self.wanted:
+                users[user[0]].append(readable(user[1]))
+        if users:
+            listed = " and ".join(_listed(kind, names) for kind, names in users.items())
+            text = f"is still used by {listed}; remove or move them in the same transaction"
+            self._problem(reference, "", text)
+
+    def _check_addresses(self) -> None:
+        holders: dict[str, list[str]] = defaultdict(list)
+        for entity in self.wanted.values():
+            if isinstance(entity, Host):
+                holders[entity.ip].append(entity.name)
+        for ip, names in holders.items():
+            other = self.store.host_with_ip(ip)
+            if other is not None and ("host", other) not in self.wanted and not self.cleared:
+                names.insert(0, other)
+            for name in names[1:]:
+                text = f"{ip} is the address of {title('host', names[0])}"
+                self._problem(("host", name), "ip", text)
+
+    def _check_ofports(self) -> None:
+        arriving: Counter[str] = Counter()
+        for entity in self.wanted.values():
+            if isinstance(entity, Port) and entity.host is not None:
+                arriving[entity.host] += 1
+        for host, number in arriving.items():
+            users = () if self.cleared else self.store.referrers("host", host)
+            staying = sum(user not in self.wanted for user in users)
+            if staying + number > OFPORT_MAX:
+                text = f"would carry {staying + number} ports; {OFPORT_MAX} are the most"
+                self._problem(("host", host), "", text)
+
+    def _nearest(self, reference: Reference) -> str:
+        kind, key = reference
+        names = {
+            readable(other[1])
+            for other, entity in self.wanted.items()
+            if other[0] == kind and entity is not None
+        }
+        if not self.cleared:
+            names |= {
+                readable(other)
+                for other in self.store.keys(kind)
+                if self.entity((kind, other)) is not None
+            }
+        return did_you_mean(readable(key), names)
+
+    def _problem(self, reference: Reference, field: str, text: str) -> None:
+        self.problems.append(Problem(title(*reference), field, text))
+
+
+def _listed(kind: str, names: list[str]) -> str:
+    """A few names and the number of the others: `ports "a", "b", "c" and 4 more`."""
+    shown = ", ".join(f'"{name}"' for name in names[:_NAMED_MAX])
+    more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+    return f"{kind if len(names) == 1 else _PLURALS[kind]} {shown}{more}"
