@@ -100,8 +100,12 @@ def render(diagnostic: Diagnostic) -> str:
         f"{pad}--> {place.source.name}:{line}:{column}",
         f"{pad} |",
     ]
+    shown = ""
     for label in labels:
-        lines += _excerpt(label, gutter, "^" if label is diagnostic.primary else "-", place.source)
+        mark = "^" if label is diagnostic.primary else "-"
+        excerpt = _excerpt(label, gutter, mark, place.source)
+        lines += excerpt[-1:] if str(label.span) == shown else excerpt
+        shown = str(label.span)
     if diagnostic.notes or diagnostic.helps:
         lines.append(f"{pad} |")
     lines += [f"{pad} = note: {note}" for note in diagnostic.notes]

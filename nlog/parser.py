@@ -19,35 +19,10 @@ from lark.tree import Meta
 
 from nlog import syntax
 from nlog.diagnostics import Diagnostic, Label, RuleError, Source, Span
+from nlog.syntax_errors import syntax_error
 from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR
 
 INT_MAX = 2**63 - 1
-
-TERMINALS = {
-    "NAME": "a name",
-    "STRING": "a string",
-    "INT": "an integer",
-    "TRUTH": "`true` or `false`",
-    "MAC": "a MAC address",
-    "IP4": "an IPv4 address",
-    "PREFIX": "a prefix",
-    "END": "`.` (the end of the rule)",
-    "COMPARISON": "a comparison",
-    "LPAR": "`(`",
-    "RPAR": "`)`",
-    "LSQB": "`[`",
-    "RSQB": "`]`",
-    "COMMA": "`,`",
-    "COLON": "`:`",
-    "EQUAL": "`=`",
-    "__ANON_0": "`:-`",
-    "TABLE": "`table`",
-    "RECORD": "`record`",
-    "IMPORT": "`import`",
-    "KIND": "`input` or `output`",
-    "NOT": "`not`",
-    "$END": "the end of the file",
-}
 
 
 def parse_module(source: Source) -> syntax.Module:
@@ -55,7 +30,7 @@ def parse_module(source: Source) -> syntax.Module:
     try:
         tree = _grammar().parse(source.text)
     except UnexpectedInput as error:
-        raise RuleError([_syntax_error(source, error)]) from None
+        raise RuleError([syntax_error(_grammar(), source, error)]) from None
     try:
         items: tuple[syntax.Item, ...] = _Builder(source).transform(tree)
     except VisitError as error:
@@ -121,29 +96,6 @@ class _Reader:
         if self._diagnostics:
             raise RuleError(self._diagnostics)
         return self._modules
-
-
-def _syntax_error(source: Source, error: UnexpectedInput) -> Diagnostic:
-    start = error.pos_in_stream
-    token = getattr(error, "token", None)
-    if start is None or start < 0 or (token is not None and token.type == "$END"):
-        start = len(source.text.rstrip())
-    width = len(token) if token is not None and token.type != "$END" else 1
-    found = "the file ends here" if start >= len(source.text.rstrip()) else "not expected here"
-    expected = getattr(error, "accepts", None) or getattr(error, "expected", None) or set()
-    expected |= getattr(error, "allowed", None) or set()
-    words = sorted(TERMINALS[name] for name in expected if name in TERMINALS)
-    notes = (f"expected {', '.join(words)}",) if 0 < len(words) <= 8 else ()
-    helps: tuple[str, ...] = ()
-    if source.text[start : start + 1] == "/" or "END" in expected:
-        helps = ("a rule ends with `.`, and its literals are separated by `,`",)
-    return Diagnostic(
-        "syntax",
-        "this is not nlog",
-        Label(Span(source, start, start + width), found),
-        notes=notes,
-        helps=helps,
-    )
 
 
 @v_args(meta=True)

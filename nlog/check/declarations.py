@@ -42,9 +42,7 @@ class _Declarer:
         self._open: list[str] = []
         for module in modules:
             for item in module.items:
-                if isinstance(item, syntax.RecordSyntax):
-                    self._enter(item)
-                elif isinstance(item, syntax.TableSyntax):
+                if isinstance(item, syntax.RecordSyntax | syntax.TableSyntax):
                     self._enter(item)
 
     def run(self) -> Declarations:
@@ -66,7 +64,9 @@ class _Declarer:
             self._duplicate(f"`{item.name}` is declared twice", item.span, earlier.span)
         elif item.name in SCALARS or item.name in FUNCTIONS:
             message = f"`{item.name}` is the name of a built-in type or function"
-            self._report(Diagnostic("duplicate-declaration", message, Label(item.span)))
+            label = Label(item.span)
+            helps = ("give it another name",)
+            self._report(Diagnostic("duplicate-declaration", message, label, helps=helps))
         elif isinstance(item, syntax.RecordSyntax):
             self._record_syntax[item.name] = item
         else:
@@ -88,7 +88,9 @@ class _Declarer:
             declared = self._record_syntax[name]
             if name in self._open:
                 message = f"record `{name}` contains itself"
-                self._report(Diagnostic("endless-record", message, Label(declared.span)))
+                helps = ("refer to the other by a key, such as its name",)
+                label = Label(declared.span)
+                self._report(Diagnostic("endless-record", message, label, helps=helps))
                 return None
             self._open.append(name)
             known[name] = Record(name, self._columns(declared.fields))

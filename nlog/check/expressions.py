@@ -13,6 +13,8 @@ from nlog.program import Apply, Const, Expr, Var
 from nlog.types import INT, IP4, MAC, PREFIX, STR, List, Record, Type, record_class
 
 SPELLING = {"negative": "-"}
+WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound",)
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 class Mistake(Exception):
@@ -115,12 +117,21 @@ class Expressions:
 
     def _variable(self, name: syntax.Name) -> Expr:
         if name.is_wildcard:
-            message = "`_` has no value, so it cannot stand in an expression"
+            message = "`_` has no value, so it can only stand in an atom of the body"
             raise self.fail(Diagnostic("misplaced-wildcard", message, Label(name.span)))
         if name.name not in self.variables:
             message = f"variable `{name.name}` is not bound by the rule body"
             label = Label(name.span, "used here, bound nowhere")
-            raise self.fail(Diagnostic("ungrounded-variable", message, label))
+            others = [other for other in self.variables if other != name.name]
+            raise self.fail(
+                Diagnostic(
+                    "ungrounded-variable",
+                    message,
+                    label,
+                    notes=(f"the rule's other variables are {_names(others)}",) if others else (),
+                    helps=suggest(name.name, others) + WAYS_TO_BIND,
+                )
+            )
         return Var(name.name, self.variables[name.name])
 
     def _field(self, access: syntax.FieldAccess) -> Expr:
@@ -150,7 +161,7 @@ class Expressions:
             element = element or items[-1].type
         if element is None:
             message = "the type of this empty list is not known"
-            helps = ("use it where a list of a known type is needed",)
+            helps = ("use it where a list of a known type is needed, as in a column",)
             raise self.fail(Diagnostic("unknown-type", message, Label(display.span), helps=helps))
         return _tuple(items, List(element))
 
@@ -171,7 +182,9 @@ class Expressions:
         positional = [argument for argument in call.arguments if argument.name is None]
         if positional and len(positional) != len(call.arguments):
             message = "arguments are either all given by position or all by name"
-            raise self.fail(Diagnostic("mixed-arguments", message, Label(call.span)))
+            helps = (f"the names are {_names(columns)}",) if columns else ()
+            label = Label(call.span)
+            raise self.fail(Diagnostic("mixed-arguments", message, label, helps=helps))
         if positional and len(positional) != len(columns):
             raise self.fail(_wrong_arity(call, columns, what))
         for place, argument in enumerate(call.arguments):
@@ -211,22 +224,25 @@ class Expressions:
         name = call.name
         if name in self._declarations.tables:
             message = f"`{name}` is a table, and cannot stand in an expression"
-            return self.fail(Diagnostic("misplaced-atom", message, Label(call.name_span)))
+            helps = ("make it a literal of its own, and use the variables that it binds",)
+            label = Label(call.name_span)
+            return self.fail(Diagnostic("misplaced-atom", message, label, helps=helps))
         known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
         return self.fail(
             Diagnostic(
                 "unknown-name",
                 f"there is no table, function or record `{name}`",
                 Label(call.name_span),
-                helps=suggest(name, known),
+                helps=suggest(name, known)
+                or (f"if it is a table, declare it: `input table {name}(column: type)`",),
             )
         )
 
 
 def missing_columns(call: syntax.Call, what: str, missing: list[str]) -> Diagnostic:
     """A head or record that leaves out what it must give."""
-    names = ", ".join(f"`{name}`" for name in missing)
-    return Diagnostic("missing-column", f"{what} needs a value for {names}", Label(call.span))
+    message = f"{what} needs a value for {_names(missing)}"
+    return Diagnostic("missing-column", message, Label(call.span))
 
 
 def _operands(expression: syntax.Expression) -> tuple[str, tuple[syntax.Expression, ...]]:
@@ -253,29 +269,50 @@ def _tuple(parts: list[Expr], type_: Type) -> Expr:
 def _no_overload(span: Span, name: str, types: list[Type | None]) -> Diagnostic:
     given = ", ".join("[]" if type_ is None else str(type_) for type_ in types)
     overloads: list[Overload] = list(OVERLOADS[name])
-    forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads[:6])
+    if name in COMPARISONS and len(set(types)) > 1:
+        forms: tuple[str, ...] = ("it compares two values of one type",)
+    elif name in {"==", "!="}:
+        forms = ()
+    elif name == "negative":
+        forms = ("it takes an `int`",)
+    else:
+        forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads[:6])
+    helps: tuple[str, ...] = ()
+    if name == "+" and STR in types:
+        helps = ("`str(…)` gives the text of a value",)
+    elif not name.isidentifier() and INT in types and not {IP4, MAC}.isdisjoint(types):
+        helps = ("`int(…)` gives the number of an address, and `ip4(…)` or `mac(…)` its address",)
     message = f"`{SPELLING.get(name, name)}` does not take ({given})"
-    return Diagnostic("type-mismatch", message, Label(span), notes=forms)
+    return Diagnostic("type-mismatch", message, Label(span), notes=forms, helps=helps)
+
+
+def _names(columns: list[str]) -> str:
+    return ", ".join(f"`{column}`" for column in columns)
+
+
+def _part(what: str) -> str:
+    return "field" if what.startswith("record") else "column"
 
 
 def _wrong_arity(call: syntax.Call, columns: list[str], what: str) -> Diagnostic:
-    count = len(call.arguments)
-    names = ", ".join(f"`{column}`" for column in columns)
+    helps: tuple[str, ...] = ()
+    if len(columns) > 1 and _part(what) == "column":
+        helps = ("`column: value` names the columns you need; the body may leave others out",)
     return Diagnostic(
         "wrong-arity",
-        f"{what} has {len(columns)} column{'s' * (len(columns) != 1)}, not {count}",
+        f"{what} has {len(columns)} {_part(what)}{'s' * (len(columns) != 1)}, "
+        f"not {len(call.arguments)}",
         Label(call.span),
-        notes=(f"they are {names}",) if columns else (),
-        helps=("name the columns you need and leave the others out: `column: value`",),
+        notes=(f"it has {_names(columns)}",) if columns else (),
+        helps=helps,
     )
 
 
 def _unknown_column(argument: syntax.Argument, columns: list[str], what: str) -> Diagnostic:
-    names = ", ".join(f"`{column}`" for column in columns)
     return Diagnostic(
         "unknown-column",
-        f"{what} has no column `{argument.name}`",
+        f"{what} has no {_part(what)} `{argument.name}`",
         Label(argument.span),
-        notes=(f"it has {names}",),
+        notes=(f"it has {_names(columns)}",) if columns else (),
         helps=suggest(argument.name or "", columns),
     )

@@ -9,7 +9,8 @@ from attrs import evolve
 
 from nlog import syntax
 from nlog.check.declarations import Report
-from nlog.diagnostics import Diagnostic, Label, Span
+from nlog.check.expressions import WAYS_TO_BIND
+from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.program import Assign, Atom, BodyLiteral, Filter, Rule, Var, variables
 from nlog.syntax import RuleSyntax
 
@@ -63,15 +64,25 @@ def _uses(literal: BodyLiteral) -> list[Var]:
 
 
 def _ungrounded(name: str, source: RuleSyntax, bound: list[str]) -> Diagnostic:
-    span = next((span for found, span in _names(source) if found == name), source.head.span)
+    spans = [span for found, span in _names(source) if found == name]
+    helps = WAYS_TO_BIND
+    if len(spans) == 1 and any(_negates(literal, spans[0]) for literal in source.body):
+        helps = ("`_` stands for any value", *helps)
+    helps = suggest(name, bound) + helps
     note = f"the body binds {', '.join(f'`{other}`' for other in bound)}"
     return Diagnostic(
         "ungrounded-variable",
         f"variable `{name}` is not bound by the rule body",
-        Label(span, "used here, bound nowhere"),
+        Label(spans[0], "used here, bound nowhere"),
         notes=(note if bound else "the body binds no variable",),
-        helps=("add an atom that binds it, or an equality with something bound",),
+        helps=helps,
     )
+
+
+def _negates(literal: syntax.Condition | syntax.Binding, span: Span) -> bool:
+    """Whether `span` is within a negated literal."""
+    within = literal.span.start <= span.start < literal.span.end
+    return within and isinstance(literal, syntax.Condition) and literal.negated
 
 
 def _names(rule: RuleSyntax) -> list[tuple[str, Span]]:

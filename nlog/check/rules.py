@@ -201,11 +201,12 @@ class _RuleChecker:
     def _reject_bare_name(self, name: syntax.Name) -> None:
         if name.name in self._tables:
             message = f"table `{name.name}` needs its columns in parentheses"
+            columns = ", ".join(column.name for column in self._tables[name.name].columns)
             raise self._expressions.fail(
                 Diagnostic(
                     "misplaced-atom",
                     message,
                     Label(name.span),
-                    helps=(f"write `{name.name}()`",),
+                    helps=(f"write `{name.name}({columns})`",),
                 )
             )

@@ -1,0 +1,141 @@
+"""What to say of a text that the grammar refuses: where it stopped, what could follow, a way out.
+
+The parser's tables know which terminals could have come next, and that becomes the note. The helps
+come from mistakes that people make: habits from other languages and other Datalogs. They are a
+table of patterns tried on the text where reading stopped, so that a new one is a line. Cost: the
+text is read once more, by a parser that can be asked what it would accept.
+"""
+
+import re
+from contextlib import suppress
+
+from lark import Lark, UnexpectedInput
+
+from nlog.diagnostics import Diagnostic, Label, Source, Span, suggest
+
+TERMINALS = {
+    "NAME": "a name",
+    "STRING": "a string",
+    "INT": "an integer",
+    "TRUTH": "`true` or `false`",
+    "MAC": "a MAC address",
+    "IP4": "an IPv4 address",
+    "PREFIX": "a prefix",
+    "END": "`.` (the end of the rule)",
+    "COMPARISON": "a comparison",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "EQUAL": "`=`",
+    "__ANON_0": "`:-`",
+    "TABLE": "`table`",
+    "RECORD": "`record`",
+    "IMPORT": "`import`",
+    "KIND": "`input` or `output`",
+    "NOT": "`not`",
+    "$END": "the end of the file",
+}
+EXPRESSION_STARTS = {"STRING", "INT", "TRUTH", "MAC", "IP4", "PREFIX", "LSQB"}
+OPERATORS = {"BAR", "CARET", "AMPERSAND", "SHIFT", "SIGN", "FACTOR", "FIELD_DOT"}
+KEYWORDS = ("import", "input", "output", "record", "table")
+EXPECTED_MAX = 6
+WITH_A_STOP = ("end it with `.`",)
+AFTER_NOT = ("`not` stands before an atom or a function; otherwise write `== false` or `!=`",)
+
+# What stands where reading stopped, which terminal must have been acceptable there ("" for any),
+# and what to say.
+HABITS: tuple[tuple[str, str, str], ...] = (
+    (r";", "END", "literals are separated by `,`; for one thing or another write two rules"),
+    (r";", "TABLE", "a declaration needs no end"),
+    (r"=", "COLON", "a column is named with `:`, as in `column: value`"),
+    (r"<-|<=", "__ANON_0", "the head and the body are separated by `:-`"),
+    (r"!", "", "absence is written `not`, and inequality `!=`"),
+    (r"'", "", 'a string stands in double quotes: `"text"`'),
+    (r"\.\d", "", "numbers are whole: there are no fractions"),
+    (r"==|!=|<|>", "END", "comparisons do not chain: write two of them, separated by `,`"),
+    (r"and\b|&&", "END", "literals are separated by `,`"),
+    (r"or\b|\|\|", "END", "for one thing or another write two rules"),
+)
+
+
+def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagnostic:
+    """The diagnostic for the place at which `grammar` refused the text of `source`."""
+    text = source.text
+    last = len(text.rstrip())
+    token = getattr(error, "token", None)
+    at_end = token is not None and token.type == "$END"
+    start = last if at_end else error.pos_in_stream or 0
+    found = str(token) if token is not None else text[start : start + 1]
+    if text.startswith("/*", start):
+        helps: tuple[str, ...] = ("end it with `*/`",)
+        return _diagnostic("this comment does not end", Span(source, start, start + 2), helps)
+    if found == '"':
+        helps = ('end it with `"` on the same line; within, a line break is written `\\n`',)
+        return _diagnostic("this string does not end", Span(source, start, start + 1), helps)
+    accepted, read_to = _accepted(grammar, text)
+    expected = _describe(accepted)
+    helps = _habit(text, start, accepted) or _misspelled(text, start, accepted)
+    if not helps and "END" in accepted and _begins_line(text, start):
+        message, helps = "this rule does not end", WITH_A_STOP
+        span = Span(source, read_to - 1, read_to)
+    elif at_end:
+        message, span = "the text ends too early", Span(source, start, start + 1)
+    else:
+        message = f"unexpected `{found}`"
+        span = Span(source, start, start + len(found))
+    return _diagnostic(message, span, helps, (f"expected {expected}",) if expected else ())
+
+
+def _diagnostic(
+    message: str, span: Span, helps: tuple[str, ...], notes: tuple[str, ...] = ()
+) -> Diagnostic:
+    return Diagnostic("syntax", message, Label(span), notes=notes, helps=helps)
+
+
+def _accepted(grammar: Lark, text: str) -> tuple[set[str], int]:
+    """The terminals that could stand where reading stopped, and the end of what was read."""
+    reader = grammar.parse_interactive(text)
+    read_to = 1
+    with suppress(UnexpectedInput):
+        for token in reader.iter_parse():
+            read_to = token.end_pos or read_to
+    return set(reader.accepts()), read_to
+
+
+def _describe(accepted: set[str]) -> str:
+    names = accepted - OPERATORS
+    words = []
+    if names >= EXPRESSION_STARTS:
+        names = names - EXPRESSION_STARTS - {"NAME", "LPAR", "SIGN"}
+        words.append("an expression")
+    if "COMPARISON" in names:
+        names = names - {"COMPARISON", "EQUAL"}
+        words.append("an operator")
+    words += [TERMINALS[name] for name in names if name in TERMINALS]
+    return ", ".join(sorted(words)) if len(words) <= EXPECTED_MAX else ""
+
+
+def _habit(text: str, start: int, accepted: set[str]) -> tuple[str, ...]:
+    if re.search(r"\bnot\s+\S*\s*$", text[:start]) or text.startswith("not ", start):
+        return AFTER_NOT
+    for pattern, terminal, advice in HABITS:
+        if (not terminal or terminal in accepted) and re.match(pattern, text[start:]):
+            return (advice,)
+    return ()
+
+
+def _misspelled(text: str, start: int, accepted: set[str]) -> tuple[str, ...]:
+    """Two names in a row, as in `tabel port(…)` or `input tabel port(…)`: which is the keyword."""
+    names = re.search(r"([A-Za-z_]+)\s+$", text[:start]), re.match(r"[A-Za-z_]+", text[start:])
+    if "LPAR" not in accepted or names[0] is None or names[1] is None:
+        return ()
+    if names[0][1] in KEYWORDS:
+        return suggest(names[1][0], ["table"])
+    return suggest(names[0][1], KEYWORDS)
+
+
+def _begins_line(text: str, start: int) -> bool:
+    return "\n" in text[len(text[:start].rstrip()) : start] or start == len(text.rstrip())
