@@ -69,16 +69,18 @@ def facts_of_record(record: Record) -> tuple[Fact, ...]:
 
 def facts_of(change: Change) -> tuple[FactDelta, ...]:
     """Return what a change does to the tables: each changed table once, in order of appearance."""
-    deltas: dict[tuple[str, str], tuple[dict[Row, None], dict[Row, None]]] = {}
+    deltas: dict[tuple[str, str], tuple[list[Row], list[Row]]] = {}
     pairs: list[tuple[Record | None, Record | None]] = [(old, None) for old in change.removed]
     pairs += change.replaced
     pairs += [(None, new) for new in change.added]
     for old, new in pairs:
         before = dict.fromkeys(facts_of_record(old) if old else ())
         after = dict.fromkeys(facts_of_record(new) if new else ())
-        for fact in before.keys() ^ after.keys():
-            inserted, deleted = deltas.setdefault((fact.program, fact.table), ({}, {}))
-            (inserted if fact in after else deleted)[fact.row] = None
+        for side, facts, others in ((0, after, before), (1, before, after)):
+            for fact in facts:
+                if fact not in others:
+                    table = deltas.setdefault((fact.program, fact.table), ([], []))
+                    table[side].append(fact.row)
     return tuple(
         FactDelta(program, table, tuple(inserted), tuple(deleted))
         for (program, table), (inserted, deleted) in deltas.items()

@@ -123,15 +123,6 @@ def _int(operation: Callable[..., int]) -> Callable[..., int]:
     return checked
 
 
-def _shift(operation: Callable[[int, int], int]) -> Callable[[int, int], int]:
-    def checked(value: int, count: int) -> int:
-        if not 0 <= count <= 63:
-            raise ValueError(f"cannot shift by {count} bits")
-        return operation(value, count)
-
-    return _int(checked)
-
-
 def _below(width: int, show: Callable[[int], str]) -> Callable[[int], str]:
     def checked(value: int) -> str:
         if not 0 <= value < 1 << width:
@@ -179,8 +170,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int.and": lambda a, b: a & b,
     "int.or": lambda a, b: a | b,
     "int.xor": lambda a, b: a ^ b,
-    "int.shl": _shift(lambda a, b: a << b),
-    "int.shr": _shift(lambda a, b: a >> b),
+    "int.shl": _int(lambda a, b: a << b),
+    "int.shr": lambda a, b: a >> b,
     "int.of_word": _number,
     "str.concat": lambda *parts: "".join(parts),
     "str.of_bool": lambda value: "true" if value else "false",

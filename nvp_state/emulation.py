@@ -1,0 +1,139 @@
+"""Emulation: a NetworkState carried by simulated switches, one a host, over an L3 underlay.
+
+It listens to the state and does what a hypervisor's agents do: attach VIFs, make tunnels, install
+flows. `send` puts a real frame into a VIF and tells where copies of it come out; `trace` tells
+why. The frame finds its way by the flows alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from os import PathLike, fspath
+
+from attrs import frozen
+
+from nvp_state.agent import Agent
+from nvp_state.entities import Host, Port, title
+from nvp_state.errors import Problem, StateError, did_you_mean
+from nvp_state.network import NetworkChange, NetworkState
+from nvp_state.records import Record
+from nvp_state.trace import NetworkTrace, Tracer
+from vswitch_sim import Fabric, Underlay
+
+ROUTER = "core"
+
+
+@frozen
+class Delivery:
+    """A frame that came out at the VIF of logical port `port`."""
+
+    port: str
+    frame: bytes
+
+
+class Emulation:
+    """Simulated hosts that carry the networks of `state`, and follow it from now on.
+
+    Args:
+        state: what to carry.
+        underlay: the network that joins the hosts, with a node for each host that bears its name;
+            hosts that it lacks are attached to its router `core`, which is added if need be.
+    """
+
+    def __init__(self, state: NetworkState, underlay: Underlay | None = None) -> None:
+        self.state = state
+        self.fabric = Fabric(Underlay.star([]) if underlay is None else underlay)
+        self._agents: dict[str, Agent] = {}
+        self._tracer = Tracer(state, self.fabric, self._agents)
+        state.listen(self._follow)
+
+    def send(self, port: str, frame: bytes) -> list[Delivery]:
+        """Send a frame from the VM at a logical port; where and how it comes out, in order.
+
+        Args:
+            port: the logical port's name; it must have a host.
+            frame: an Ethernet frame without its FCS.
+
+        Raises:
+            StateError: there is no such port, or it is on no host.
+        """
+        host, number = self._location(port)
+        return [
+            Delivery(delivery.port_name, delivery.frame)
+            for delivery in self.fabric.send(host, number, frame)
+        ]
+
+    def trace(self, port: str, frame: bytes) -> NetworkTrace:
+        """What `send` would do with a frame: each table, its flow, and the rule that made it.
+
+        Sends nothing and changes no counter. Raises StateError as `send` does.
+        """
+        return self._tracer.trace(*self._location(port), frame)
+
+    @contextmanager
+    def capture(self, path: str | PathLike[str]) -> Iterator[None]:
+        """Record the underlay's frames in a pcapng file while the `with` block runs."""
+        with self.fabric.capture(fspath(path)):
+            yield
+
+    def _location(self, port: str) -> tuple[str, int]:
+        record = self.state.record("port", port)
+        if record is None:
+            known = [
+                entity.name for entity in self.state.entities("port") if isinstance(entity, Port)
+            ]
+            text = f"does not exist{did_you_mean(port, known)}"
+            raise StateError([Problem(title("port", port), "", text)])
+        assert isinstance(record.entity, Port)
+        if record.entity.host is None:
+            text = "is on no host; give its port a `host`"
+            raise StateError([Problem(title("port", port), "host", text)])
+        return record.entity.host, record.ofport
+
+    def _follow(self, change: NetworkChange) -> None:
+        gone = [*change.entities.removed, *(old for old, _ in change.entities.replaced)]
+        come = [*change.entities.added, *(new for _, new in change.entities.replaced)]
+        for host, delta in change.hosts.items():
+            for _, _, number in delta.tunnels_removed:
+                self.fabric.remove_tunnel(host, number)
+        for record in gone:
+            self._detach(record)
+        self._move_hosts(change)
+        for record in come:
+            self._attach(record)
+        for host, delta in change.hosts.items():
+            for _, remote_ip, number in delta.tunnels_added:
+                self.fabric.add_tunnel(host, number, remote_ip)
+            self._agents[host].apply(delta)
+        for host in _hosts(change.entities.removed):
+            self.fabric.remove_host(host.name)
+            del self._agents[host.name]
+
+    def _move_hosts(self, change: NetworkChange) -> None:
+        """Make hosts that came, and readdress those whose IP changed."""
+        for host in _hosts(change.entities.added):
+            if host.name not in self.fabric.underlay:
+                if ROUTER not in self.fabric.underlay:
+                    self.fabric.underlay.add_router(ROUTER)
+                self.fabric.underlay.add_host(host.name, ROUTER)
+            self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
+        self.fabric.readdress(
+            {
+                new.entity.name: new.entity.ip
+                for _, new in change.entities.replaced
+                if isinstance(new.entity, Host)
+            }
+        )
+
+    def _attach(self, record: Record) -> None:
+        port = record.entity
+        if isinstance(port, Port) and port.host is not None:
+            self.fabric.add_vif(port.host, record.ofport, port.name)
+
+    def _detach(self, record: Record) -> None:
+        port = record.entity
+        if isinstance(port, Port) and port.host is not None:
+            self.fabric.remove_vif(port.host, record.ofport)
+
+
+def _hosts(records: Iterable[Record]) -> Iterator[Host]:
+    return (record.entity for record in records if isinstance(record.entity, Host))

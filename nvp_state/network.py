@@ -1,0 +1,159 @@
+"""NetworkState: the network as its tenants and the hosts describe it, and all that follows.
+
+A change goes one way, and as a whole: entities into the store, their facts into the logical
+controller, its deltas and the locations into the physical controller, and the resulting flow
+changes to those who listen. If any step refuses, the steps before it are taken back, and the
+state is what it was.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
+from typing import Any
+
+from attrs import frozen
+
+from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, PhysicalController, by_host
+from nvp_state.document import dump_document, load_document
+from nvp_state.entities import Entity, Key, title
+from nvp_state.errors import Problem, StateError, did_you_mean
+from nvp_state.facts import facts_of
+from nvp_state.flows import to_bucket, to_flow
+from nvp_state.records import Change, Record
+from nvp_state.store import Store
+from nvp_state.transaction import Transaction
+from vswitch_sim import Bucket, Flow
+
+
+@frozen
+class NetworkChange:
+    """A commit, for those who listen: what changed in the store, and for each host."""
+
+    entities: Change
+    hosts: Mapping[str, HostDelta]
+
+
+Listener = Callable[[NetworkChange], None]
+
+
+class NetworkState:
+    """Tenants' networks and hosts' facts, and the flows that rules compute of them.
+
+    Args:
+        rules: policy files of the user, loaded beside the shipped program and on a par with it.
+
+    Raises:
+        nlog.RuleError: a policy file has mistakes.
+    """
+
+    def __init__(self, rules: Iterable[str | PathLike[str]] = ()) -> None:
+        self._store = Store()
+        self.logical = LogicalController(rules)
+        self.physical = PhysicalController()
+        self._listeners: list[Listener] = []
+
+    def load(self, document: str | PathLike[str] | Mapping[str, Any]) -> Change:
+        """Make the network what a document says, by the differences; all or nothing.
+
+        Args:
+            document: the path of a JSON or YAML file, or a mapping of the same form.
+
+        Raises:
+            StateError: the document is refused; `problems` has everything wrong with it.
+        """
+        entities = load_document(document)
+        with self.transaction() as tx:
+            tx.become(entities)
+        return tx.change
+
+    def dump(self) -> dict[str, Any]:
+        """The network as a document that `load` takes."""
+        return dump_document(self._store)
+
+    def transaction(self) -> "NetworkTransaction":
+        """A transaction, to be used in a `with` statement; committed when that ends well."""
+        return NetworkTransaction(self, self._store)
+
+    def get(self, kind: str, key: Key) -> Entity | None:
+        """The entity of a kind ("host", "switch", "port", "acl") and key, or None."""
+        record = self._store.record(kind, key)
+        return None if record is None else record.entity
+
+    def entities(self, kind: str) -> list[Entity]:
+        """All entities of a kind, in document order."""
+        return [record.entity for record in self._store.records(kind)]
+
+    def record(self, kind: str, key: Key) -> Record | None:
+        """The entity with the numbers that packets know it by, or None."""
+        return self._store.record(kind, key)
+
+    def flows(self, host: str) -> list[Flow | Bucket]:
+        """The flows, then the buckets, that rules give a host. StateError if there is none."""
+        self.require_host(host)
+        engine = self.physical.engine
+        flows = [to_flow(*row[1:]) for row in engine["physical_flow"].where(host=host)]
+        known = [flow for flow in flows if flow is not None]
+        known.sort(key=lambda flow: (flow.table, -flow.priority, str(flow.match)))
+        buckets = [to_bucket(*row[1:]) for row in engine["physical_bucket"].where(host=host)]
+        return [*known, *sorted(buckets, key=lambda bucket: bucket.identity)]
+
+    def warnings(self) -> list[tuple[str, str, str]]:
+        """What rules find odd about the network: (object, code, text)."""
+        return sorted(self.logical.engine["warning"])  # type: ignore[arg-type]  # rows of 3 texts
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every later commit, and now with all that is there."""
+        everything = Change(
+            added=tuple(record for kind in ("host", "port") for record in self._store.records(kind))
+        )
+        rows = {table: self.physical.engine[table] for table in OUTPUTS}
+        listener(NetworkChange(everything, by_host(rows, {})))
+        self._listeners.append(listener)
+
+    def require_host(self, host: str) -> None:
+        """Raise StateError if there is no such host."""
+        if self._store.record("host", host) is None:
+            known = (str(key) for key in self._store.keys("host"))
+            text = f"does not exist{did_you_mean(host, known)}"
+            raise StateError([Problem(title("host", host), "", text)])
+
+    def carry(self, change: Change) -> None:
+        """Bring a change of the store to the controllers and to those who listen.
+
+        Only transactions call this. Raises StateError, with the store as it was before.
+        """
+        facts = facts_of(change)
+        logical = [fact for fact in facts if fact.program == "logical"]
+        physical = [fact for fact in facts if fact.program == "physical"]
+        try:
+            changes = self.logical.apply(logical)
+        except StateError:
+            self._store.revert(change)
+            raise
+        try:
+            deltas = self.physical.apply_all(physical, changes)
+        except StateError:
+            self.logical.undo(logical)
+            self._store.revert(change)
+            raise
+        if self._listeners:
+            hosts = by_host(
+                {table: deltas[table].inserted for table in OUTPUTS},
+                {table: deltas[table].deleted for table in OUTPUTS},
+            )
+            for listener in self._listeners:
+                listener(NetworkChange(change, hosts))
+
+
+class NetworkTransaction(Transaction):
+    """A transaction of the store whose commit also reaches the controllers, or undoes itself."""
+
+    def __init__(self, network: NetworkState, store: Store) -> None:
+        super().__init__(store)
+        self._network = network
+
+    def commit(self) -> Change:
+        """Commit. Raises StateError if anything refuses; nothing has changed then."""
+        change = super().commit()
+        if change:
+            self._network.carry(change)
+        return change
