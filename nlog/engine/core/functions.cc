@@ -113,8 +113,8 @@ Word ConcatenateTexts(FunctionContext& context, Arguments arguments) {
 
 Word TextLength(FunctionContext& context, Arguments arguments) {
   const std::string_view text = context.interner().Text(arguments[0]);
-  return static_cast<Word>(std::count_if(
-      text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
+  return static_cast<Word>(
+      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
 }
 
 Word MakeTuple(FunctionContext& context, Arguments arguments) {

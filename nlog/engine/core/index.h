@@ -1,4 +1,5 @@
-// Rows: the fixed-width rows of one table. Index: the rows of a table by the values of some columns.
+// Rows: the fixed-width rows of one table. Index: the rows of a table by the values of some
+// columns.
 //
 // An index is a hash set of chains. A chain links, by row number, all rows with the same values in
 // the key's columns, the latest first; the hash set holds each chain's head. A row is taken out in

@@ -7,10 +7,10 @@
 // Ownership: the elements are copied into blocks that never move, so views stay valid as long as
 // the interner lives. Nothing is ever freed in this version: an interner holds every distinct
 // value it has seen, also those of transactions that failed.
-// Cost: Intern is one hash of the sequence and O(1) expected probes; View O(1). Memory: the elements
-// plus 28 to 40 bytes a sequence.
-// Errors: std::length_error beyond 2^32 - 2 sequences or for a sequence of more than 2^32 - 1.
-// Thread safety: none; one lock must guard all uses, View included (Intern moves the directory).
+// Cost: Intern is one hash of the sequence and O(1) expected probes; View O(1). Memory: the
+// elements plus 28 to 40 bytes a sequence. Errors: std::length_error beyond 2^32 - 2 sequences or
+// for a sequence of more than 2^32 - 1. Thread safety: none; one lock must guard all uses, View
+// included (Intern moves the directory).
 
 #ifndef NLOG_ENGINE_CORE_INTERNER_H_
 #define NLOG_ENGINE_CORE_INTERNER_H_

@@ -85,7 +85,8 @@ class PipelineCompiler {
   }
 
   std::uint32_t Position(int position) const {
-    Expect(position >= 0 && position != plan_.position,
+    Expect(position >= 0 && position != plan_.position &&
+               static_cast<std::size_t>(position) <= plan_.pipeline.steps.size(),
            "position " + std::to_string(position) + " is not that of another atom");
     return static_cast<std::uint32_t>(position);
   }
@@ -109,9 +110,9 @@ class PipelineCompiler {
              "table " + std::to_string(plan.table) + " has no index " + std::to_string(plan.index));
       key_size = table.indexes()[step.index].columns().size();
     }
-    Expect(plan.key.size() == key_size,
-           "a key has " + std::to_string(plan.key.size()) + " registers for an index on " +
-               std::to_string(key_size) + " columns");
+    Expect(plan.key.size() == key_size, "a key has " + std::to_string(plan.key.size()) +
+                                            " registers for an index on " +
+                                            std::to_string(key_size) + " columns");
     return step;
   }
 
@@ -142,9 +143,9 @@ class PipelineCompiler {
                    const std::vector<std::uint32_t>& arguments) {
     const Function* function = FindFunction(name);
     Expect(function != nullptr, "there is no function `" + name + "`");
-    Expect(function->arity == Function::kAnyArity || function->arity == arguments.size(),
-           "function `" + name + "` does not take " + std::to_string(arguments.size()) +
-               " arguments");
+    Expect(
+        function->arity == Function::kAnyArity || function->arity == arguments.size(),
+        "function `" + name + "` does not take " + std::to_string(arguments.size()) + " arguments");
     Read(arguments);
     return {.kind = kind, .function = function->body, .arguments = arguments};
   }
@@ -157,17 +158,29 @@ class PipelineCompiler {
 Pipeline CompileForRule(const StartPlan& plan, const RulePlan& rule,
                         std::span<const Table> tables) {
   Pipeline pipeline = CompilePipeline(plan, tables);
-  Expect(rule.head < tables.size() &&
-             plan.pipeline.head.size() == tables[rule.head].width(),
+  Expect(rule.head < tables.size() && plan.pipeline.head.size() == tables[rule.head].width(),
          "the emitted row does not fit the head's table");
   return pipeline;
 }
 
-Rule CompileRule(const RulePlan& plan, std::span<const Table> tables) {
-  Rule rule{.number = plan.number, .head = plan.head, .deltas = {}, .check = {}};
+// The place of `table` among `tables`, or Pipeline::kNotOwn.
+std::uint32_t PlaceAmong(const std::vector<std::uint32_t>& tables, std::uint32_t table) {
+  const auto found = std::ranges::find(tables, table);
+  return found == tables.end() ? Pipeline::kNotOwn
+                               : static_cast<std::uint32_t>(found - tables.begin());
+}
+
+Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<const Table> tables) {
+  Rule rule{.number = plan.number,
+            .head = plan.head,
+            .head_own = PlaceAmong(stratum.tables, plan.head),
+            .deltas = {},
+            .check = {}};
+  Expect(rule.head_own != Pipeline::kNotOwn, "the head is a table of another stratum");
   for (const StartPlan& delta : plan.deltas) {
     Expect(delta.position >= 0, "a delta plan starts at no atom");
     rule.deltas.push_back(CompileForRule(delta, plan, tables));
+    rule.deltas.back().own = PlaceAmong(stratum.tables, delta.table);
   }
   Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
          "no delta plan starts at a positive atom");
@@ -195,15 +208,11 @@ class Layers {
     }
   }
 
-  bool IsFilledBy(std::uint32_t table, std::size_t stratum) const {
-    return filled_by_[table] == stratum;
-  }
-
   // Whether a rule of `stratum` may read `table`: it is complete by then, or of this very stratum,
   // which must be recursive then, and the atom positive.
   bool IsReadable(std::uint32_t table, bool is_negated, std::size_t stratum,
                   bool is_recursive) const {
-    if (IsFilledBy(table, stratum)) {
+    if (filled_by_[table] == stratum) {
       return is_recursive && !is_negated;
     }
     return filled_by_[table] == kInput || filled_by_[table] < stratum;
@@ -213,6 +222,8 @@ class Layers {
   std::vector<std::size_t> filled_by_;
 };
 
+// Requires of `pipeline`, for a rule of stratum `number`, that the tables it reads may be read
+// then.
 void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t number,
                     bool is_recursive) {
   const auto expect = [&](std::uint32_t table, bool is_negated) {
@@ -233,12 +244,13 @@ Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers
   Stratum stratum{.is_recursive = plan.is_recursive, .tables = plan.tables, .rules = {}};
   for (const RulePlan& rule_plan : plan.rules) {
     try {
-      Rule rule = CompileRule(rule_plan, tables);
-      Expect(layers.IsFilledBy(rule.head, number), "the head is a table of another stratum");
+      Rule rule = CompileRule(rule_plan, plan, tables);
       Expect(!plan.is_recursive || !rule.check.empty(), "a recursive rule needs a check plan");
-      for (Pipeline& delta : rule.deltas) {
-        delta.is_own = layers.IsFilledBy(delta.table, number);
+      for (const Pipeline& delta : rule.deltas) {
         ExpectReadable(delta, layers, number, plan.is_recursive);
+      }
+      for (const Pipeline& check : rule.check) {
+        ExpectReadable(check, layers, number, plan.is_recursive);
       }
       stratum.rules.push_back(std::move(rule));
     } catch (const PlanError& error) {
@@ -261,7 +273,7 @@ Program::Program(const Plan& plan, std::span<const Table> tables) : readers_(tab
     std::set<std::uint32_t> sources;
     for (const Rule& rule : strata_.back().rules) {
       for (const Pipeline& delta : rule.deltas) {
-        if (!delta.is_own) {
+        if (delta.own == Pipeline::kNotOwn) {
           sources.insert(delta.table);
         }
       }

@@ -41,17 +41,19 @@ struct Step {
   FunctionBody function = nullptr;
   std::uint32_t result = 0;
   // Registers: a look-up's key, a function's arguments, the emitted row.
-  std::vector<std::uint32_t> arguments;
-  std::vector<ColumnRegister> loads;
-  std::vector<ColumnRegister> checks;
+  std::vector<std::uint32_t> arguments = {};
+  std::vector<ColumnRegister> loads = {};
+  std::vector<ColumnRegister> checks = {};
 };
 
 // A way to enumerate a rule's body, from rows of `table`. The last step is kEmit.
 struct Pipeline {
+  static constexpr std::uint32_t kNotOwn = 0xFFFFFFFF;
+
   std::uint32_t table;
   bool is_negated;
-  // Whether `table` belongs to the stratum of the rule itself.
-  bool is_own = false;
+  // The place of `table` among the tables of the rule's own stratum, or kNotOwn.
+  std::uint32_t own = kNotOwn;
   std::vector<ColumnRegister> loads;
   std::vector<ColumnRegister> checks;
   // The register file as it is at the start: constants, and 0 elsewhere.
@@ -62,6 +64,8 @@ struct Pipeline {
 struct Rule {
   int number;
   std::uint32_t head;
+  // The place of `head` among the tables of the stratum.
+  std::uint32_t head_own;
   std::vector<Pipeline> deltas;
   // None, or one.
   std::vector<Pipeline> check;

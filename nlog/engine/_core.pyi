@@ -1,0 +1,123 @@
+"""The C++ core, which runs plans: tables, rules and transactions. See nlog/plan.py.
+
+Tables and columns are numbers, as in the plan. Rows come and go as nlog/types.py shows them. They
+may also come as other sequences, with ints for mac and ip4, `ipaddress` objects, and mappings for
+records.
+
+Any thread may call anything; one call runs at a time, and a commit lets other Python threads run.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, final
+
+from nlog.plan import Plan, StartPlan
+
+class EvaluationError(Exception):
+    """A function failed for rows that a commit would have left in place.
+
+    `args` are the number of the rule and a text such as `division by zero: 5 / 0`.
+    """
+
+class RowError(Exception):
+    """A row does not fit its table.
+
+    `args` are the row, the number of the column (-1: the row as a whole) and a text such as
+    `'10.0.0' is not an ip4 address such as 10.0.0.1`.
+    """
+
+@final
+class Work:
+    """Counters of what the last commit that succeeded did."""
+
+    @property
+    def rows_read(self) -> int:
+        """Rows visited: by look-ups, in whatever view, and to start from."""
+    @property
+    def probes(self) -> int:
+        """Look-ups by hash that rules' bodies asked for."""
+    @property
+    def derived(self) -> int:
+        """Rows derived, counted before duplicates are found."""
+    @property
+    def retracted(self) -> int:
+        """Derivations taken back, and rows of recursive strata deleted for a try."""
+    @property
+    def rederived(self) -> int:
+        """Rows of recursive strata that were deleted for a try and held otherwise."""
+    @property
+    def inserted(self) -> int:
+        """Rows of all tables, inputs included, that are there and were not."""
+    @property
+    def deleted(self) -> int:
+        """Rows of all tables, inputs included, that were there and are not."""
+    @property
+    def by_rule(self) -> dict[int, tuple[int, int, int]]:
+        """Of each rule that ran, by number: rows read, derived and retracted."""
+
+@final
+class Delta:
+    """What one commit changed in one table; stays readable after later commits."""
+
+    @property
+    def inserted_count(self) -> int: ...
+    @property
+    def deleted_count(self) -> int: ...
+    def inserted(self) -> list[tuple[Any, ...]]: ...
+    def deleted(self) -> list[tuple[Any, ...]]: ...
+
+@final
+class Database:
+    """The tables of a plan. Reads show the last committed state, whatever is staged.
+
+    Raises:
+        ValueError: the plan makes no sense.
+        EvaluationError: a rule fails when all inputs are empty.
+    """
+
+    def __init__(self, plan: Plan) -> None: ...
+    def insert(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
+        """Stages rows of an input table; the last call for a row wins.
+
+        Raises:
+            RowError: a row does not fit; none of this call is staged.
+            ValueError: the table is not an input.
+        """
+    def delete(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
+        """Stages that rows of an input table go; raises as `insert` does."""
+    def commit(self) -> list[tuple[int, Delta]]:
+        """Makes what is staged, and what follows from it, visible; the output tables that changed.
+
+        Raises:
+            EvaluationError: a rule failed; everything staged is forgotten.
+        """
+    def rollback(self) -> None:
+        """Forgets what is staged."""
+    def size(self, table: int) -> int: ...
+    def contains(self, table: int, row: Sequence[Any]) -> bool:
+        """Whether the table holds the row.
+
+        Raises:
+            RowError: no row of the table looks like this.
+        """
+    def rows(self, table: int, where: Mapping[int, Any]) -> list[tuple[Any, ...]]:
+        """The rows that have the given values in the given columns.
+
+        Reads by an index if one is on given columns only, else the whole table.
+
+        Raises:
+            RowError: a value does not fit its column; `args[0]` is `where`.
+        """
+    def add_index(self, table: int, columns: Sequence[int]) -> int:
+        """The number of the index on the columns (ascending), made if there was none."""
+    def derivations(
+        self, check: StartPlan, row: Sequence[Any], limit: int
+    ) -> list[list[tuple[int, tuple[Any, ...]]]]:
+        """At most `limit` ways in which a check plan derives a row.
+
+        Each is a list of (table, row), one for each positive atom of the body, by position.
+        """
+    @property
+    def work(self) -> Work: ...
+
+def functions() -> list[str]:
+    """The names of the functions that calls and tests may name."""

@@ -1,0 +1,331 @@
+// See bindings_codec.h.
+
+#include "bindings_codec.h"
+
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "core/text.h"
+
+namespace py = pybind11;
+
+namespace nlog {
+namespace {
+
+using core::Word;
+using Kind = ValueType::Kind;
+
+constexpr std::size_t kShownMax = 80;
+
+constexpr auto kScalars = std::to_array<std::pair<std::string_view, Kind>>({
+    {"bool", Kind::kBool},
+    {"int", Kind::kInt},
+    {"str", Kind::kStr},
+    {"mac", Kind::kMac},
+    {"ip4", Kind::kIp4},
+    {"prefix", Kind::kPrefix},
+});
+
+// The UTF-8 of a Python str. Throws ValueError.
+std::string_view Utf8(py::handle value) {
+  Py_ssize_t size = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(value.ptr(), &size);
+  if (text == nullptr) {
+    PyErr_Clear();
+    throw ValueError(Show(value) + " has no UTF-8 form: it holds half of a surrogate pair");
+  }
+  return {text, static_cast<std::size_t>(size)};
+}
+
+bool IsStr(py::handle value) { return PyUnicode_Check(value.ptr()) != 0; }
+bool IsInt(py::handle value) {
+  return PyLong_Check(value.ptr()) != 0 && PyBool_Check(value.ptr()) == 0;
+}
+
+[[noreturn]] void Refuse(py::handle value, const std::string& wanted) {
+  throw ValueError(Show(value) + " is not " + wanted);
+}
+
+Word ConvertBool(py::handle value) {
+  if (PyBool_Check(value.ptr()) == 0) {
+    Refuse(value, "a bool, True or False");
+  }
+  return value.is(py::bool_(true)) ? 1 : 0;
+}
+
+Word ConvertInt(py::handle value) {
+  if (!IsInt(value)) {
+    Refuse(value, "an int");
+  }
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+  if (overflow != 0) {
+    throw ValueError(Show(value) +
+                     " does not fit an int, which is "
+                     "-9223372036854775808 to 9223372036854775807");
+  }
+  return static_cast<Word>(number);
+}
+
+// An int, or an object that says it is one, in 0 to `word_max`.
+Word ConvertBounded(py::handle value, Word word_max, const char* what) {
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+  if (overflow != 0 || number < 0 || static_cast<Word>(number) > word_max) {
+    Refuse(value, std::string(what) + ", which as an int is 0 to " + std::to_string(word_max));
+  }
+  return static_cast<Word>(number);
+}
+
+Word ConvertMac(py::handle value) {
+  if (IsInt(value)) {
+    return ConvertBounded(value, core::kMacMax, "a mac");
+  }
+  const std::optional<Word> mac = IsStr(value) ? core::ParseMac(Utf8(value)) : std::nullopt;
+  if (!mac) {
+    Refuse(value, "a mac such as 0a:00:00:00:00:01");
+  }
+  return *mac;
+}
+
+}  // namespace
+
+std::string Show(py::handle value) {
+  std::string text = py::cast<std::string>(py::repr(value));
+  if (text.size() > kShownMax) {
+    std::size_t end = kShownMax;
+    while ((text[end] & 0xC0) == 0x80) {
+      --end;
+    }
+    text.resize(end);
+    text += "…";
+  }
+  return text;
+}
+
+bool IsSequence(py::handle value) {
+  return PySequence_Check(value.ptr()) != 0 && !IsStr(value) && PyBytes_Check(value.ptr()) == 0 &&
+         PyByteArray_Check(value.ptr()) == 0;
+}
+
+ValueType::ValueType(py::handle type) : kind(Kind::kBool) {
+  const py::module_ types = py::module_::import("nlog.types");
+  if (py::isinstance(type, types.attr("Record"))) {
+    kind = Kind::kRecord;
+    name = py::cast<std::string>(type.attr("name"));
+    record_class = types.attr("record_class")(type);
+    for (const py::handle field : type.attr("fields")) {
+      field_names.emplace_back(py::reinterpret_borrow<py::object>(field[py::int_(0)]));
+      parts.emplace_back(py::object(field[py::int_(1)]));
+    }
+    return;
+  }
+  if (py::isinstance(type, types.attr("List"))) {
+    kind = Kind::kList;
+    name = py::cast<std::string>(py::str(type));
+    parts.emplace_back(type.attr("element"));
+    return;
+  }
+  name = py::cast<std::string>(type.attr("name"));
+  for (const auto& [scalar, scalar_kind] : kScalars) {
+    if (name == scalar) {
+      kind = scalar_kind;
+      return;
+    }
+  }
+  throw ValueError("there is no type `" + name + "`");
+}
+
+Codec::Codec(std::shared_ptr<core::Interner> interner)
+    : interner_(std::move(interner)),
+      ip4_address_class_(py::module_::import("ipaddress").attr("IPv4Address")),
+      ip4_network_class_(py::module_::import("ipaddress").attr("IPv4Network")),
+      mapping_class_(py::module_::import("collections.abc").attr("Mapping")) {}
+
+Word Codec::Encode(py::handle value, const ValueType& type) {
+  return Convert(value, type, true).value();
+}
+
+std::optional<Word> Codec::Find(py::handle value, const ValueType& type) {
+  return Convert(value, type, false);
+}
+
+Codec::Converted Codec::Convert(py::handle value, const ValueType& type, bool is_interning) {
+  switch (type.kind) {
+    case Kind::kBool:
+      return ConvertBool(value);
+    case Kind::kInt:
+      return ConvertInt(value);
+    case Kind::kStr:
+      return ConvertStr(value, is_interning);
+    case Kind::kMac:
+      return ConvertMac(value);
+    case Kind::kIp4:
+      return ConvertIp4(value);
+    case Kind::kPrefix:
+      return ConvertPrefix(value);
+    case Kind::kRecord:
+      return ConvertRecord(value, type, is_interning);
+    case Kind::kList:
+      return ConvertList(value, type, is_interning);
+  }
+  throw core::InternalError("a type is of no kind");
+}
+
+Codec::Converted Codec::ConvertStr(py::handle value, bool is_interning) {
+  if (!IsStr(value)) {
+    Refuse(value, "a str");
+  }
+  const std::string_view text = Utf8(value);
+  return is_interning ? interner_->InternText(text) : interner_->FindText(text);
+}
+
+Word Codec::ConvertIp4(py::handle value) {
+  if (IsInt(value)) {
+    return ConvertBounded(value, core::kIp4Max, "an ip4");
+  }
+  if (py::isinstance(value, ip4_address_class_)) {
+    return py::cast<Word>(py::int_(py::reinterpret_borrow<py::object>(value)));
+  }
+  const std::optional<Word> ip4 = IsStr(value) ? core::ParseIp4(Utf8(value)) : std::nullopt;
+  if (!ip4) {
+    Refuse(value, "an ip4 address such as 10.0.0.1");
+  }
+  return *ip4;
+}
+
+Word Codec::ConvertPrefix(py::handle value) {
+  if (py::isinstance(value, ip4_network_class_)) {
+    return ConvertPrefix(py::str(value));
+  }
+  if (!IsStr(value)) {
+    Refuse(value, "a prefix such as 10.0.0.0/24");
+  }
+  const std::string_view text = Utf8(value);
+  const std::optional<core::PrefixParts> parts = core::ParsePrefix(text);
+  if (!parts) {
+    const std::string address =
+        core::ParseIp4(text) ? "; write " + std::string(text) + "/32 for this one address" : "";
+    Refuse(value, "a prefix such as 10.0.0.0/24" + address);
+  }
+  const Word prefix = core::MakePrefix(parts->ip4, parts->length);
+  if (core::PrefixNetwork(prefix) != parts->ip4) {
+    throw ValueError(Show(value) + " has bits set beyond its length; write " +
+                     core::FormatPrefix(prefix));
+  }
+  return prefix;
+}
+
+Codec::Converted Codec::ConvertTuple(const std::vector<Word>& words, bool is_interning) {
+  return is_interning ? interner_->InternTuple(words) : interner_->FindTuple(words);
+}
+
+Codec::Converted Codec::ConvertRecord(py::handle value, const ValueType& type, bool is_interning) {
+  const std::size_t size = type.parts.size();
+  const auto fields = [&type] {
+    std::string text = "record " + type.name + " (";
+    for (const py::str& name : type.field_names) {
+      text += py::cast<std::string>(name) + (name.is(type.field_names.back()) ? "" : ", ");
+    }
+    return text + ")";
+  };
+  const bool is_mapping = py::isinstance(value, mapping_class_);
+  if ((!is_mapping && !IsSequence(value)) || py::len(value) != size) {
+    Refuse(value, "a " + fields());
+  }
+  std::vector<Word> words;
+  bool is_known = true;
+  for (std::size_t i = 0; i < size; ++i) {
+    if (is_mapping && !value.contains(type.field_names[i])) {
+      Refuse(value, "a " + fields());
+    }
+    const py::object field =
+        is_mapping ? py::object(value[type.field_names[i]]) : py::object(value[py::int_(i)]);
+    try {
+      const Converted word = Convert(field, type.parts[i], is_interning);
+      is_known = is_known && word.has_value();
+      words.push_back(word.value_or(0));
+    } catch (const ValueError& error) {
+      throw ValueError("field `" + py::cast<std::string>(type.field_names[i]) + "` of " +
+                       type.name + ": " + error.what());
+    }
+  }
+  return is_known ? ConvertTuple(words, is_interning) : std::nullopt;
+}
+
+Codec::Converted Codec::ConvertList(py::handle value, const ValueType& type, bool is_interning) {
+  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value)) {
+    Refuse(value, "a list or tuple, as " + type.name + " asks for");
+  }
+  std::vector<Word> words;
+  bool is_known = true;
+  for (const py::handle element : value) {
+    try {
+      const Converted word = Convert(element, type.parts.front(), is_interning);
+      is_known = is_known && word.has_value();
+      words.push_back(word.value_or(0));
+    } catch (const ValueError& error) {
+      throw ValueError("element " + std::to_string(words.size()) + ": " + error.what());
+    }
+  }
+  return is_known ? ConvertTuple(words, is_interning) : std::nullopt;
+}
+
+py::object Codec::Decode(Word word, const ValueType& type) {
+  switch (type.kind) {
+    case Kind::kBool:
+      return py::bool_(word != 0);
+    case Kind::kInt:
+      return py::int_(static_cast<std::int64_t>(word));
+    case Kind::kStr:
+      return DecodeStr(word);
+    case Kind::kMac:
+      return py::str(core::FormatMac(word));
+    case Kind::kIp4:
+      return py::str(core::FormatIp4(word));
+    case Kind::kPrefix:
+      return py::str(core::FormatPrefix(word));
+    case Kind::kRecord:
+    case Kind::kList:
+      return DecodeTuple(word, type);
+  }
+  throw core::InternalError("a type is of no kind");
+}
+
+py::object Codec::DecodeStr(Word word) {
+  if (word >= texts_.size()) {
+    texts_.resize(word + 1);
+  }
+  py::object& text = texts_[word];
+  if (!text) {
+    const std::string_view utf8 = interner_->Text(word);
+    text = py::str(utf8.data(), utf8.size());
+  }
+  return text;
+}
+
+py::object Codec::DecodeTuple(Word word, const ValueType& type) {
+  const auto known = type.decoded.find(word);
+  if (known != type.decoded.end()) {
+    return known->second;
+  }
+  const std::span<const Word> words = interner_->Tuple(word);
+  py::tuple values(words.size());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    values[i] = Decode(words[i], type.kind == Kind::kList ? type.parts.front() : type.parts[i]);
+  }
+  py::object value = type.kind == Kind::kList ? values : type.record_class(*values);
+  type.decoded.emplace(word, value);
+  return value;
+}
+
+py::tuple Codec::DecodeRow(const Word* words, const TableCodec& table) {
+  py::tuple row(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    row[i] = Decode(words[i], table.columns[i]);
+  }
+  return row;
+}
+
+}  // namespace nlog

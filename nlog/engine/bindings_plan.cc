@@ -1,0 +1,145 @@
+// See bindings_plan.h.
+
+#include "bindings_plan.h"
+
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <string>
+
+namespace py = pybind11;
+
+namespace nlog {
+namespace {
+
+using Numbers = std::vector<std::uint32_t>;
+
+std::vector<core::ColumnRegister> ReadColumnRegisters(py::handle pairs) {
+  std::vector<core::ColumnRegister> result;
+  for (const py::handle pair : pairs) {
+    const auto [column, register_number] = py::cast<std::pair<std::uint32_t, std::uint32_t>>(pair);
+    result.push_back({column, register_number});
+  }
+  return result;
+}
+
+core::StepPlan ReadStep(py::handle step) {
+  const auto kind = py::cast<std::string>(py::type::of(step).attr("__name__"));
+  if (kind == "Lookup") {
+    return core::LookupPlan{.table = py::cast<std::uint32_t>(step.attr("table")),
+                            .index = py::cast<int>(step.attr("index")),
+                            .key = py::cast<Numbers>(step.attr("key")),
+                            .loads = ReadColumnRegisters(step.attr("loads")),
+                            .checks = ReadColumnRegisters(step.attr("checks")),
+                            .position = py::cast<int>(step.attr("position"))};
+  }
+  if (kind == "Exists") {
+    return core::ExistsPlan{.table = py::cast<std::uint32_t>(step.attr("table")),
+                            .key = py::cast<Numbers>(step.attr("key")),
+                            .is_negated = py::cast<bool>(step.attr("negated")),
+                            .position = py::cast<int>(step.attr("position"))};
+  }
+  if (kind == "Call") {
+    return core::CallPlan{.function = py::cast<std::string>(step.attr("function")),
+                          .arguments = py::cast<Numbers>(step.attr("arguments")),
+                          .result = py::cast<std::uint32_t>(step.attr("result"))};
+  }
+  if (kind == "Test") {
+    return core::TestPlan{.function = py::cast<std::string>(step.attr("function")),
+                          .arguments = py::cast<Numbers>(step.attr("arguments"))};
+  }
+  throw ValueError(Show(step) + " is not a step of a pipeline");
+}
+
+core::PipelinePlan ReadPipeline(py::handle plan, Codec& codec) {
+  core::PipelinePlan pipeline{.registers = py::cast<std::uint32_t>(plan.attr("registers")),
+                              .constants = {},
+                              .steps = {},
+                              .head = py::cast<Numbers>(plan.attr("head"))};
+  for (const py::handle constant : plan.attr("constants")) {
+    const ValueType type(constant.attr("type"));
+    pipeline.constants.push_back(
+        {.register_number = py::cast<std::uint32_t>(constant.attr("register")),
+         .value = codec.Encode(constant.attr("value"), type)});
+  }
+  for (const py::handle step : plan.attr("steps")) {
+    pipeline.steps.push_back(ReadStep(step));
+  }
+  return pipeline;
+}
+
+core::RulePlan ReadRule(py::handle plan, Codec& codec) {
+  core::RulePlan rule{.number = py::cast<int>(plan.attr("number")),
+                      .head = py::cast<std::uint32_t>(plan.attr("head")),
+                      .deltas = {},
+                      .check = std::nullopt};
+  for (const py::handle delta : plan.attr("deltas")) {
+    rule.deltas.push_back(ReadStartPlan(delta, codec));
+  }
+  const py::object check = plan.attr("check");
+  if (!check.is_none()) {
+    rule.check = ReadStartPlan(check, codec);
+  }
+  return rule;
+}
+
+core::TableKind ReadKind(py::handle kind) {
+  const auto text = py::cast<std::string>(kind);
+  if (text == "input") {
+    return core::TableKind::kInput;
+  }
+  if (text == "output") {
+    return core::TableKind::kOutput;
+  }
+  if (text == "internal") {
+    return core::TableKind::kInternal;
+  }
+  throw ValueError(Show(kind) + " is not a kind of table: input, output or internal");
+}
+
+}  // namespace
+
+core::StartPlan ReadStartPlan(py::handle plan, Codec& codec) {
+  return {.table = py::cast<std::uint32_t>(plan.attr("table")),
+          .position = py::cast<int>(plan.attr("position")),
+          .is_negated = py::cast<bool>(plan.attr("negated")),
+          .loads = ReadColumnRegisters(plan.attr("loads")),
+          .checks = ReadColumnRegisters(plan.attr("checks")),
+          .pipeline = ReadPipeline(plan.attr("pipeline"), codec)};
+}
+
+core::Plan ReadPlan(py::handle plan, Codec& codec) {
+  core::Plan result;
+  for (const py::handle table : plan.attr("tables")) {
+    result.tables.push_back({.name = py::cast<std::string>(table.attr("name")),
+                             .kind = ReadKind(table.attr("kind")),
+                             .width = static_cast<std::uint32_t>(py::len(table.attr("columns"))),
+                             .indexes = py::cast<std::vector<Numbers>>(table.attr("indexes"))});
+  }
+  for (const py::handle stratum_plan : plan.attr("strata")) {
+    core::StratumPlan stratum{.is_recursive = py::cast<bool>(stratum_plan.attr("recursive")),
+                              .tables = py::cast<Numbers>(stratum_plan.attr("tables")),
+                              .rules = {}};
+    for (const py::handle rule : stratum_plan.attr("rules")) {
+      stratum.rules.push_back(ReadRule(rule, codec));
+    }
+    result.strata.push_back(std::move(stratum));
+  }
+  return result;
+}
+
+std::vector<TableCodec> ReadTableCodecs(py::handle plan) {
+  std::vector<TableCodec> codecs;
+  for (const py::handle table : plan.attr("tables")) {
+    TableCodec codec{.name = py::cast<std::string>(table.attr("name")),
+                     .is_input = ReadKind(table.attr("kind")) == core::TableKind::kInput,
+                     .columns = {}};
+    for (const py::handle type : table.attr("columns")) {
+      codec.columns.emplace_back(type);
+    }
+    codecs.push_back(std::move(codec));
+  }
+  return codecs;
+}
+
+}  // namespace nlog

@@ -1,0 +1,54 @@
+// What the evaluation of one commit knows and keeps account of, shared by the ways of keeping a
+// stratum up to date (counting.h, recursion.h).
+
+#ifndef NLOG_ENGINE_CORE_COMMIT_STATE_H_
+#define NLOG_ENGINE_CORE_COMMIT_STATE_H_
+
+#include <set>
+#include <span>
+
+#include "functions.h"
+#include "interner.h"
+#include "program.h"
+#include "table.h"
+#include "work.h"
+
+namespace nlog::core {
+
+class CommitState {
+ public:
+  CommitState(std::span<Table> tables, Interner& interner) : context_(interner), tables_(tables) {}
+
+  std::span<Table> tables() const { return tables_; }
+  Table& table(std::uint32_t number) const { return tables_[number]; }
+  FunctionContext& context() { return context_; }
+  Work& work() { return work_; }
+
+  // Adds to the accounts of a rule and of the commit.
+  void Account(const Rule& rule, const RuleWork& work) {
+    work_.by_rule[rule.number] += work;
+    work_.total += work;
+  }
+
+  // Remembers the rule if a function failed since the last call of this or of ForgetFailures.
+  void NoteFailures(const Rule& rule) {
+    if (!context_.TakeFailure().empty()) [[unlikely]] {
+      suspects_.insert(&rule);
+    }
+  }
+  void ForgetFailures() { context_.TakeFailure(); }
+
+  // The rules for which a function failed, in a binding that need not hold in the new view.
+  const std::set<const Rule*>& suspects() const { return suspects_; }
+  void ForgetSuspects() { suspects_.clear(); }
+
+ private:
+  FunctionContext context_;
+  std::span<Table> tables_;
+  Work work_;
+  std::set<const Rule*> suspects_;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_COMMIT_STATE_H_

@@ -1,0 +1,221 @@
+// See database.h.
+
+#include "database.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "executor.h"
+
+namespace nlog::core {
+namespace {
+
+constexpr char kUnitTable[] = "$unit";
+
+std::vector<Table> MakeTables(const Plan& plan) {
+  std::vector<Table> tables;
+  for (const TablePlan& table_plan : plan.tables) {
+    Table& table = tables.emplace_back(table_plan.width);
+    for (const std::vector<std::uint32_t>& columns : table_plan.indexes) {
+      const bool is_ascending =
+          std::ranges::adjacent_find(columns, std::greater_equal()) == columns.end();
+      if (!is_ascending || (!columns.empty() && columns.back() >= table_plan.width)) {
+        throw PlanError("an index of table `" + table_plan.name +
+                        "` is not on ascending columns of it");
+      }
+      if (table.AddIndex(columns) + 1 != table.indexes().size()) {
+        throw PlanError("table `" + table_plan.name + "` has two equal indexes");
+      }
+    }
+  }
+  return tables;
+}
+
+std::vector<Word> WordsOf(const Table& table, std::span<const RowId> rows) {
+  std::vector<Word> words;
+  words.reserve(rows.size() * table.width());
+  for (const RowId row : rows) {
+    words.insert(words.end(), table.Row(row), table.Row(row) + table.width());
+  }
+  return words;
+}
+
+// The index on the most columns that are all wanted.
+std::optional<std::size_t> BestIndex(const Table& table,
+                                     std::span<const std::optional<Word>> wanted) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < table.indexes().size(); ++i) {
+    const std::vector<std::uint32_t>& columns = table.indexes()[i].columns();
+    const bool is_usable = std::ranges::all_of(
+        columns, [wanted](std::uint32_t column) { return wanted[column].has_value(); });
+    if (is_usable && (!best || columns.size() > table.indexes()[*best].columns().size())) {
+      best = i;
+    }
+  }
+  return best;
+}
+
+// Collects derivations from the traces of a check plan.
+struct DerivationSink {
+  static constexpr bool kTraces = true;
+
+  std::size_t limit;
+  std::vector<std::optional<Support>> trace;
+  std::set<Derivation> found = {};
+
+  void Trace(std::uint32_t position, std::uint32_t table, RowId row) {
+    trace[position] = {position, table, row};
+  }
+
+  bool Emit(const Word*) {
+    Derivation derivation;
+    for (const std::optional<Support>& support : trace) {
+      if (support) {
+        derivation.push_back(*support);
+      }
+    }
+    found.insert(derivation);
+    return found.size() >= limit;
+  }
+};
+
+}  // namespace
+
+Database::Database(const Plan& plan, std::shared_ptr<Interner> interner)
+    : interner_(std::move(interner)), tables_(MakeTables(plan)), program_(plan, tables_) {
+  is_touched_.resize(plan.tables.size(), false);
+  for (const TablePlan& table : plan.tables) {
+    is_output_.push_back(table.kind == TableKind::kOutput);
+  }
+  const auto unit = std::ranges::find(plan.tables, kUnitTable, &TablePlan::name);
+  if (unit != plan.tables.end()) {
+    if (unit->width != 0) {
+      throw PlanError("the table `$unit` has no columns");
+    }
+    Insert(static_cast<std::uint32_t>(unit - plan.tables.begin()), nullptr);
+    Commit();
+  }
+}
+
+void Database::Touch(std::uint32_t table) {
+  if (!is_touched_[table]) {
+    touched_.push_back(table);
+    is_touched_[table] = true;
+  }
+}
+
+void Database::Insert(std::uint32_t table, const Word* row) {
+  Touch(table);
+  tables_[table].SetNew(tables_[table].Obtain(row), true);
+}
+
+void Database::Delete(std::uint32_t table, const Word* row) {
+  const RowId found = tables_[table].Find(row);
+  if (found != kNoRow) {
+    Touch(table);
+    tables_[table].SetNew(found, false);
+  }
+}
+
+std::vector<Delta> Database::Commit() {
+  try {
+    Work work = Evaluate(program_, tables_, *interner_, touched_);
+    std::vector<Delta> deltas = OutputDeltas();
+    for (const std::uint32_t table : touched_) {
+      tables_[table].Commit();
+    }
+    ForgetTouched();
+    work_ = std::move(work);
+    return deltas;
+  } catch (...) {
+    Rollback();
+    throw;
+  }
+}
+
+std::vector<Delta> Database::OutputDeltas() const {
+  std::vector<Delta> deltas;
+  for (const std::uint32_t number : touched_) {
+    const Table& table = tables_[number];
+    if (is_output_[number] && !(table.came().empty() && table.went().empty())) {
+      deltas.push_back({.table = number,
+                        .inserted_count = table.came().size(),
+                        .deleted_count = table.went().size(),
+                        .inserted = WordsOf(table, table.came()),
+                        .deleted = WordsOf(table, table.went())});
+    }
+  }
+  std::ranges::sort(deltas, {}, &Delta::table);
+  return deltas;
+}
+
+void Database::Rollback() noexcept {
+  for (const std::uint32_t table : touched_) {
+    tables_[table].Rollback();
+  }
+  ForgetTouched();
+}
+
+void Database::ForgetTouched() noexcept {
+  for (const std::uint32_t table : touched_) {
+    is_touched_[table] = false;
+  }
+  touched_.clear();
+}
+
+std::vector<RowId> Database::Select(std::uint32_t number,
+                                    std::span<const std::pair<std::uint32_t, Word>> where) const {
+  const Table& table = tables_[number];
+  std::vector<std::optional<Word>> wanted(table.width());
+  for (const auto& [column, word] : where) {
+    wanted[column] = word;
+  }
+  std::vector<RowId> selected;
+  const auto visit = [&](RowId row) {
+    const Word* words = table.Row(row);
+    const bool is_selected = std::ranges::all_of(
+        where, [words](const auto& pair) { return words[pair.first] == pair.second; });
+    if (is_selected && table.Visible(row, View::kOld)) {
+      selected.push_back(row);
+    }
+  };
+  const std::optional<std::size_t> index = BestIndex(table, wanted);
+  if (where.size() == table.width()) {
+    const RowId row = table.FindKey([&](std::size_t i) { return *wanted[i]; });
+    if (row != kNoRow) {
+      visit(row);
+    }
+  } else if (index) {
+    const std::vector<std::uint32_t>& columns = table.indexes()[*index].columns();
+    for (RowId row = table.First(*index, [&](std::size_t i) { return *wanted[columns[i]]; });
+         row != kNoRow; row = table.Next(*index, row)) {
+      visit(row);
+    }
+  } else {
+    for (RowId row = 0; row < table.row_limit(); ++row) {
+      visit(row);
+    }
+  }
+  return selected;
+}
+
+std::size_t Database::AddIndex(std::uint32_t table, const std::vector<std::uint32_t>& columns) {
+  return tables_[table].AddIndex(columns);
+}
+
+std::set<Derivation> Database::Derivations(const StartPlan& check, const Word* row,
+                                           std::size_t limit) const {
+  if (limit == 0) {
+    return {};
+  }
+  const Pipeline pipeline = CompilePipeline(check, tables_);
+  FunctionContext context(*interner_);
+  DerivationSink sink{.limit = limit,
+                      .trace = std::vector<std::optional<Support>>(pipeline.steps.size())};
+  Executor<DerivationSink> executor(tables_, pipeline, kAllOld, context, sink);
+  executor.Run(row);
+  return std::move(sink.found);
+}
+
+}  // namespace nlog::core

@@ -1,0 +1,106 @@
+// The database: the tables of a plan, kept equal to what its rules derive from the input tables.
+//
+// Insert and Delete stage changes of input tables; Commit evaluates the rules and makes everything
+// visible at once, or throws and leaves everything as it was before the transaction; Rollback
+// forgets what was staged. Reads see the last committed state, whatever is staged.
+//
+// The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
+// database is made.
+//
+// Ownership: the interner is shared with whoever decodes words; Deltas own their words.
+// Thread safety: none. One lock must guard every use of a database, its interner and all that share
+// the interner.
+
+#ifndef NLOG_ENGINE_CORE_DATABASE_H_
+#define NLOG_ENGINE_CORE_DATABASE_H_
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "evaluation.h"
+#include "interner.h"
+#include "plan.h"
+#include "program.h"
+#include "table.h"
+#include "work.h"
+
+namespace nlog::core {
+
+// The change of one table in one commit: rows one after the other, `width` words each.
+struct Delta {
+  std::uint32_t table;
+  std::size_t inserted_count;
+  std::size_t deleted_count;
+  std::vector<Word> inserted;
+  std::vector<Word> deleted;
+};
+
+// A row that a derivation rests on, and its atom's position in the rule's body.
+struct Support {
+  std::uint32_t position;
+  std::uint32_t table;
+  RowId row;
+
+  auto operator<=>(const Support&) const = default;
+};
+// The rows of the positive atoms of a rule's body, by position.
+using Derivation = std::vector<Support>;
+
+class Database {
+ public:
+  // Throws PlanError if the plan is faulty, EvaluationError if a rule fails on empty inputs.
+  Database(const Plan& plan, std::shared_ptr<Interner> interner);
+
+  const Table& table(std::uint32_t number) const { return tables_[number]; }
+  std::size_t table_count() const { return tables_.size(); }
+  const std::shared_ptr<Interner>& interner() const { return interner_; }
+
+  // Stages the row of words (as many as the table has columns). The last call for a row wins.
+  // Requires: the table is an input. O(number of indexes).
+  void Insert(std::uint32_t table, const Word* row);
+  void Delete(std::uint32_t table, const Word* row);
+
+  // The changes of the output tables that changed, in the order of the tables. Throws as Evaluate
+  // does, after rolling back.
+  std::vector<Delta> Commit();
+  void Rollback() noexcept;
+
+  // The rows whose columns have the given words. Uses the index on most columns that are all given,
+  // if any, else reads the whole table. Requires: columns are in range and differ.
+  std::vector<RowId> Select(std::uint32_t table,
+                            std::span<const std::pair<std::uint32_t, Word>> where) const;
+
+  // The number of the index on the columns (ascending, in range), made if there is none.
+  std::size_t AddIndex(std::uint32_t table, const std::vector<std::uint32_t>& columns);
+
+  // The first `limit` distinct derivations of `row` (of the start plan's table) by a check plan.
+  // Bindings for which a function fails are passed over. Throws PlanError.
+  std::set<Derivation> Derivations(const StartPlan& check, const Word* row,
+                                   std::size_t limit) const;
+
+  // The work of the last commit that succeeded.
+  const Work& work() const { return work_; }
+
+ private:
+  void Touch(std::uint32_t table);
+  void ForgetTouched() noexcept;
+  std::vector<Delta> OutputDeltas() const;
+
+  std::shared_ptr<Interner> interner_;
+  std::vector<Table> tables_;
+  std::vector<bool> is_output_;
+  Program program_;
+  // The tables that the running transaction may have touched.
+  std::vector<std::uint32_t> touched_;
+  // Whether an input table is among them.
+  std::vector<bool> is_touched_;
+  Work work_;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_DATABASE_H_

@@ -1,0 +1,209 @@
+// The executor: runs one pipeline from given rows, depth first, and hands each row it emits to a
+// sink.
+//
+// Steps are nested loops: look-ups recurse, the others run in place. Nothing is allocated a row,
+// and nothing is called through a pointer but the functions of rules.
+//
+// A binding of the body for which a function fails emits nothing. Whether that is an error is not
+// for the executor to say: between the old and the new view, a pipeline sees bindings that hold in
+// neither (see evaluation.h). It keeps the text of the first failure in the FunctionContext.
+//
+// A sink is a type with
+//   static constexpr bool kTraces;   whether it wants to know the rows of the body
+//   bool Emit(const Word* row);      takes a row of the head; true ends the run
+// and, if kTraces, Trace(position, table, row), called for each positive atom that matched before
+// the Emit it leads to. A sink must not store rows in tables that the pipeline reads, nor index
+// them; it may change in which views a row is visible, except in a view being read.
+//
+// Thread safety: an executor is used by one thread; several may run over the same tables.
+
+#ifndef NLOG_ENGINE_CORE_EXECUTOR_H_
+#define NLOG_ENGINE_CORE_EXECUTOR_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "functions.h"
+#include "program.h"
+#include "table.h"
+#include "words.h"
+#include "work.h"
+
+namespace nlog::core {
+
+// The views in which atoms before and after the one a pipeline starts at are read.
+struct Views {
+  View before;
+  View after;
+};
+
+inline constexpr Views kTelescope{View::kNew, View::kOld};
+inline constexpr Views kAllOld{View::kOld, View::kOld};
+inline constexpr Views kAllNew{View::kNew, View::kNew};
+
+template <typename Sink>
+class Executor {
+ public:
+  // All arguments must outlive the executor.
+  Executor(std::span<const Table> tables, const Pipeline& pipeline, Views views,
+           FunctionContext& context, Sink& sink)
+      : tables_(tables),
+        pipeline_(pipeline),
+        views_(views),
+        context_(context),
+        sink_(sink),
+        registers_(pipeline.registers),
+        emitted_(pipeline.steps.back().arguments.size()) {}
+
+  // Runs the pipeline from one row; whether the sink ended the run.
+  bool Run(const Word* row) {
+    ++work_.rows_read;
+    return Load(row, pipeline_.loads, pipeline_.checks) && RunFrom(pipeline_.steps.data());
+  }
+
+  // The work so far. What was emitted is for the sink's user to count.
+  const RuleWork& work() const { return work_; }
+
+ private:
+  bool Load(const Word* row, const std::vector<ColumnRegister>& loads,
+            const std::vector<ColumnRegister>& checks) {
+    for (const auto& [column, register_number] : loads) {
+      registers_[register_number] = row[column];
+    }
+    for (const auto& [column, register_number] : checks) {
+      if (registers_[register_number] != row[column]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  auto KeyOf(const Step& step) const {
+    return [registers = registers_.data(), numbers = step.arguments.data()](std::size_t i) {
+      return registers[numbers[i]];
+    };
+  }
+
+  View ViewOf(const Step& step) const {
+    return step.is_before_start ? views_.before : views_.after;
+  }
+
+  // Calls a step's function; false if it failed.
+  bool Call(const Step& step, Word* result) {
+    *result = step.function(context_, Arguments(registers_.data(), step.arguments));
+    if (context_.failed()) [[unlikely]] {
+      context_.Resume();
+      return false;
+    }
+    return true;
+  }
+
+  // The visible row that a step asks for, or kNoRow.
+  RowId FindVisible(const Step& step) {
+    ++work_.probes;
+    const Table& table = tables_[step.table];
+    const RowId row = table.FindKey(KeyOf(step));
+    return row != kNoRow && table.Visible(row, ViewOf(step)) ? row : kNoRow;
+  }
+
+  bool Exists(const Step& step) {
+    const RowId row = FindVisible(step);
+    if (row == kNoRow) {
+      return false;
+    }
+    Trace(step, row);
+    return true;
+  }
+
+  void Trace(const Step& step, RowId row) {
+    if constexpr (Sink::kTraces) {
+      sink_.Trace(step.position, step.table, row);
+    }
+  }
+
+  bool Visit(const Step& step, const Table& table, RowId row) {
+    ++work_.rows_read;
+    if (!table.Visible(row, ViewOf(step)) || !Load(table.Row(row), step.loads, step.checks)) {
+      return false;
+    }
+    Trace(step, row);
+    return RunFrom(&step + 1);
+  }
+
+  bool Scan(const Step& step) {
+    const Table& table = tables_[step.table];
+    for (RowId row = 0; row < table.row_limit(); ++row) {
+      if (Visit(step, table, row)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  bool Lookup(const Step& step) {
+    ++work_.probes;
+    const Table& table = tables_[step.table];
+    for (RowId row = table.First(step.index, KeyOf(step)); row != kNoRow;
+         row = table.Next(step.index, row)) {
+      if (Visit(step, table, row)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  bool Emit(const Step& step) {
+    for (std::size_t i = 0; i < emitted_.size(); ++i) {
+      emitted_[i] = registers_[step.arguments[i]];
+    }
+    return sink_.Emit(emitted_.data());
+  }
+
+  // Runs the steps from `step` on for the present binding; whether the sink ended the run.
+  bool RunFrom(const Step* step) {
+    for (Word value;; ++step) {
+      switch (step->kind) {
+        case Step::Kind::kScan:
+          return Scan(*step);
+        case Step::Kind::kLookup:
+          return Lookup(*step);
+        case Step::Kind::kExists:
+          if (!Exists(*step)) {
+            return false;
+          }
+          break;
+        case Step::Kind::kNotExists:
+          if (FindVisible(*step) != kNoRow) {
+            return false;
+          }
+          break;
+        case Step::Kind::kCall:
+          if (!Call(*step, &registers_[step->result])) {
+            return false;
+          }
+          break;
+        case Step::Kind::kTest:
+          if (!Call(*step, &value) || value == 0) {
+            return false;
+          }
+          break;
+        case Step::Kind::kEmit:
+          return Emit(*step);
+      }
+    }
+  }
+
+  std::span<const Table> tables_;
+  const Pipeline& pipeline_;
+  const Views views_;
+  FunctionContext& context_;
+  Sink& sink_;
+  std::vector<Word> registers_;
+  std::vector<Word> emitted_;
+  RuleWork work_;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_EXECUTOR_H_

@@ -1,0 +1,45 @@
+// Counters of the work a commit did, by which tests hold the engine to its promise: a small change
+// does small work.
+
+#ifndef NLOG_ENGINE_CORE_WORK_H_
+#define NLOG_ENGINE_CORE_WORK_H_
+
+#include <cstdint>
+#include <map>
+
+namespace nlog::core {
+
+// The part of the work that pipelines do, of one rule or of all.
+struct RuleWork {
+  // Rows visited, visible or not: by look-ups, and those that pipelines started at.
+  std::uint64_t rows_read = 0;
+  // Hash look-ups made by the steps of pipelines.
+  std::uint64_t probes = 0;
+  // Rows emitted with a positive sign, before duplicates are found.
+  std::uint64_t derived = 0;
+  // Rows emitted with a negative sign, or to be deleted until they are found to hold otherwise.
+  std::uint64_t retracted = 0;
+
+  RuleWork& operator+=(const RuleWork& other) {
+    rows_read += other.rows_read;
+    probes += other.probes;
+    derived += other.derived;
+    retracted += other.retracted;
+    return *this;
+  }
+};
+
+struct Work {
+  RuleWork total;
+  // Rows of recursive strata that were to be deleted and were found to hold otherwise.
+  std::uint64_t rederived = 0;
+  // Rows, of all tables, that the commit truly added and took away.
+  std::uint64_t inserted = 0;
+  std::uint64_t deleted = 0;
+  // Of the rules that ran, by their number.
+  std::map<int, RuleWork> by_rule;
+};
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_WORK_H_
