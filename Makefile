@@ -9,6 +9,7 @@
 PYTHON ?= python3
 CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ROUNDS ?= 20
 
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -84,9 +85,10 @@ core-test: toolchain ## run the core's C++ tests under the sanitizers
 	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
 	@$(CORE_TEST)
 
-fuzz: build $(STAMPS)/extra-test ## the long random run: hypothesis far beyond what `test` tries
-	$(call say,running the tests with many more random examples)
-	@$(PYTEST) --hypothesis-profile long
+fuzz: build $(STAMPS)/extra-test ## search for faults: the property tests in ROUNDS rounds (20)
+	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
+	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
+	  $(PYTEST) --quiet -m hypothesis || exit 1; done
 	@$(if $(wildcard tests/long_run.py),$(VENV_PYTHON) -m tests.long_run)
 
 clean: ## remove all that was built, .venv included

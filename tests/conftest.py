@@ -1,8 +1,8 @@
 """What holds for every test: no deadlines, and nothing skipped unnoticed.
 
-Hypothesis profiles: `quick` is the default; `ci`, chosen where CI=true, tries the same examples at
-every run, so that a change lands or fails by its own merit; `long` is what `make fuzz` asks for.
-None has a deadline: how long an example takes says more about the machine than about the code.
+Hypothesis profiles: `search`, the default, tries new examples at every run; `ci`, chosen where
+CI=true, tries the same ones, so that a change lands or fails by its own merit. Neither has a
+deadline: how long an example takes says more about the machine than about the code.
 
 Where CI=true a test that is skipped, or that is expected to fail and does, has failed: it would
 otherwise stop testing without anybody hearing of it.
@@ -17,11 +17,10 @@ from hypothesis import HealthCheck, settings
 NOTHING_SKIPPED = os.environ.get("CI", "").lower() == "true"
 
 settings.register_profile(
-    "quick", deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow]
+    "search", deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("ci", settings.get_profile("quick"), derandomize=True, database=None)
-settings.register_profile("long", settings.get_profile("quick"), max_examples=5_000)
-settings.load_profile("ci" if NOTHING_SKIPPED else "quick")
+settings.register_profile("ci", settings.get_profile("search"), derandomize=True, database=None)
+settings.load_profile("ci" if NOTHING_SKIPPED else "search")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
