@@ -9,7 +9,8 @@ Cost: a commit is paid by the rows that it changes and the rows that they join w
 the tables hold. `recompute` is the yardstick for that, and the oracle of tests.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from threading import RLock
 from types import TracebackType
 from typing import Any, Self
@@ -227,7 +228,7 @@ class Changes(Mapping[str, Delta]):
         return len(self._deltas)
 
 
-class TableView(Set[Row]):
+class TableView(AbstractSet[Row]):
     """A table as a read-only set of rows, always of the last commit."""
 
     def __init__(self, engine: Engine, table: Table) -> None:
@@ -236,7 +237,7 @@ class TableView(Set[Row]):
         self._number = engine._layout.numbers[table.name]
 
     @classmethod
-    def _from_iterable(cls, rows: Iterable[Row]) -> Set[Row]:  # type: ignore[override]  # of Set
+    def _from_iterable(cls, rows: Iterable[Row]) -> AbstractSet[Row]:  # type: ignore[override]  # narrower than Set
         return frozenset(rows)
 
     @property

@@ -221,30 +221,24 @@ class _Reading:
         self, symbol: Token, field: Field, relation: Token, constants: Tree[Token], mask: int
     ) -> None:
         """Refuse what only `==` and `!=` can compare."""
-        token = next(constants.scan_values(lambda _: True))
-        if constants.data == "set":
-            self.fail("relation", f"`{relation}` cannot compare with a set", relation, "")
-        if mask != (1 << field.width) - 1:
-            self.fail("relation", f"`{relation}` cannot compare under a mask", token, "")
         if (
             symbol in PREDICATES
             or not field.width
             or (field.level != ORDINAL and field.width > WRITTEN_OUT_WIDTH_MAX)
         ):
-            self.fail(
-                "relation",
-                f"`{symbol}` has no order: `{relation}` cannot compare it",
-                relation,
-                "use `==`",
-            )
+            text = f"`{symbol}` has no order: `{relation}` cannot compare it"
+            self.fail("relation", text, relation, "use `==`")
+        if constants.data == "set":
+            self.fail("relation", f"`{relation}` cannot compare with a set", relation, "")
+        if mask != (1 << field.width) - 1:
+            token = next(constants.scan_values(lambda _: True))
+            self.fail("relation", f"`{relation}` cannot compare under a mask", token, "")
 
     def field(self, symbol: Token) -> Field:
         if symbol not in FIELDS:
-            words = {"and": "`&&`", "or": "`||`", "not": "`!`"}
             nearest = did_you_mean(symbol.value, [*FIELDS, *PREDICATES]).removeprefix("; ")
             text = f"there is no field or predicate `{symbol}`"
-            help = f"the operator is {words[symbol]}" if symbol in words else nearest
-            self.fail("unknown-symbol", text, symbol, help)
+            self.fail("unknown-symbol", text, symbol, nearest)
         return FIELDS[symbol]
 
     def tested(self, at: Token, field: Field, operator: str, value: int | str, mask: int) -> Cubes:
@@ -386,7 +380,7 @@ def _syntax_error(text: str, error: UnexpectedInput) -> ExpressionError:
             end,
             "such as `!(tcp.dst == 80)`",
         )
-    words = {"and": "the operator is `&&`", "or": "the operator is `||`"}
-    return ExpressionError(
-        "syntax", f"`{token}` cannot stand here", text, start, end, words.get(token, "")
-    )
+    words = {"and": "`&&`", "or": "`||`"}
+    operator = "`!`" if re.search(r"\bnot\s*$", text[:start]) else words.get(token, "")
+    help = f"the operator is {operator}" if operator else ""
+    return ExpressionError("syntax", f"`{token}` cannot stand here", text, start, end, help)

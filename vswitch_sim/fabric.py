@@ -136,6 +136,31 @@ class Fabric:
         self._drops.update(host.reassembler.drops)
         del self._hosts[name], self._by_ip[host.ip]
 
+    def readdress(self, ips: Mapping[str, str]) -> None:
+        """Give hosts new NIC addresses, all at once, so that two may swap theirs.
+
+        Tunnels to an old address lead nowhere until they are made anew.
+
+        Raises:
+            TopologyError: there is no such host, or two hosts would have one address.
+        """
+        wanted = {host.name: host.ip for host in self._hosts.values()}
+        for name, ip in ips.items():
+            wanted[self._host(name).name] = _address(f"host {name}", ip)
+        by_ip = {ip: self._hosts[name] for name, ip in wanted.items()}
+        if len(by_ip) < len(wanted):
+            raise TopologyError(f"cannot readdress {', '.join(ips)}: two hosts would share an IP")
+        for name in ips:
+            self._hosts[name].ip = wanted[name]
+        self._by_ip = by_ip
+
+    def far_end(self, host: str, port_number: int) -> tuple[str, int] | None:
+        """Where a tunnel port leads: the host beyond and its port back; None if nowhere."""
+        here = self._host(host)
+        there = self._by_ip.get(here.tunnels.get(port_number, here.ip))
+        number = None if there is None else there.tunnel_ports.get(here.ip)
+        return None if there is None or number is None else (there.name, number)
+
     def add_vif(self, host: str, port_number: int, name: str) -> None:
         """Attach a VIF to a host's switch; see `Switch.add_port` for errors."""
         self._host(host).switch.add_port(port_number, name, "vif")

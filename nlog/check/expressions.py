@@ -2,7 +2,8 @@
 
 Types flow both ways: up from variables, literals and functions, and down as `expected` from the
 column or operand beside, which is what gives `[]` its type. A mistake is reported once, where
-it is, and ends the literal it stands in (`Mistake`); the rule's other literals are still checked.
+it is, and ends the literal it stands in (`MistakeError`); the rule's other literals are still
+checked.
 """
 
 from nlog import syntax
@@ -17,7 +18,7 @@ WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound"
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
-class Mistake(Exception):
+class MistakeError(Exception):
     """The literal at hand cannot be checked further; its mistake has been reported."""
 
 
@@ -29,10 +30,10 @@ class Expressions:
         self._report = report
         self.variables: dict[str, Type] = {}
 
-    def fail(self, diagnostic: Diagnostic) -> Mistake:
+    def fail(self, diagnostic: Diagnostic) -> MistakeError:
         """Report, and give the exception to raise."""
         self._report(diagnostic)
-        return Mistake()
+        return MistakeError()
 
     def type_of(self, expression: syntax.Expression) -> Type | None:
         """The type, or None while it is not known (a variable nobody has typed yet, or `[]`)."""
@@ -71,13 +72,13 @@ class Expressions:
         return all(self.is_known(operand) for operand in _operands(expression)[1])
 
     def check(self, expression: syntax.Expression, expected: Type | None = None) -> Expr:
-        """The typed expression; Mistake if it is wrong or is not of type `expected`."""
+        """The typed expression; MistakeError if it is wrong or is not of type `expected`."""
         checked = self._build(expression, expected)
         if expected is not None and checked.type != expected:
             raise self.mismatch(expression, expected, checked.type)
         return checked
 
-    def mismatch(self, expression: syntax.Expression, expected: Type, found: Type) -> Mistake:
+    def mismatch(self, expression: syntax.Expression, expected: Type, found: Type) -> MistakeError:
         """Report that `expression` has the wrong type."""
         helps: tuple[str, ...] = ()
         if (
@@ -220,7 +221,7 @@ class Expressions:
             checked.reverse()
         return Apply(overload.core, tuple(checked), result)
 
-    def _unknown_function(self, call: syntax.Call) -> Mistake:
+    def _unknown_function(self, call: syntax.Call) -> MistakeError:
         name = call.name
         if name in self._declarations.tables:
             message = f"`{name}` is a table, and cannot stand in an expression"

@@ -7,7 +7,7 @@ fresh variable (`$1`, …), so that atoms hold terms only.
 
 from nlog import syntax
 from nlog.check.declarations import Declarations, Report
-from nlog.check.expressions import Expressions, Mistake, missing_columns
+from nlog.check.expressions import Expressions, MistakeError, missing_columns
 from nlog.diagnostics import Diagnostic, Label, suggest
 from nlog.program import (
     Apply,
@@ -50,7 +50,7 @@ class _RuleChecker:
         for literal in self._rule.body:
             try:
                 body += self._literal(literal)
-            except Mistake:
+            except MistakeError:
                 self._broken = True
         arguments = self._head()
         if self._broken or arguments is None:
@@ -74,7 +74,7 @@ class _RuleChecker:
     def _guard(self, atom: syntax.Expression) -> None:
         try:
             self._type_atom(atom)
-        except Mistake:
+        except MistakeError:
             self._broken = True
 
     def _is_atom(self, expression: syntax.Expression) -> bool:
@@ -160,7 +160,7 @@ class _RuleChecker:
                 raise self._expressions.fail(
                     missing_columns(call, f"a row of `{table.name}`", missing)
                 )
-        except Mistake:
+        except MistakeError:
             return None
         if self._broken:
             return None
@@ -169,7 +169,7 @@ class _RuleChecker:
             assert value is not None
             try:
                 arguments.append(self._expressions.check(value, column.type))
-            except Mistake:
+            except MistakeError:
                 self._broken = True
         return tuple(arguments)
 

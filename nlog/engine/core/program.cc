@@ -155,14 +155,6 @@ class PipelineCompiler {
   std::vector<bool> is_written_;
 };
 
-Pipeline CompileForRule(const StartPlan& plan, const RulePlan& rule,
-                        std::span<const Table> tables) {
-  Pipeline pipeline = CompilePipeline(plan, tables);
-  Expect(rule.head < tables.size() && plan.pipeline.head.size() == tables[rule.head].width(),
-         "the emitted row does not fit the head's table");
-  return pipeline;
-}
-
 // The place of `table` among `tables`, or Pipeline::kNotOwn.
 std::uint32_t PlaceAmong(const std::vector<std::uint32_t>& tables, std::uint32_t table) {
   const auto found = std::ranges::find(tables, table);
@@ -179,14 +171,16 @@ Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<con
   Expect(rule.head_own != Pipeline::kNotOwn, "the head is a table of another stratum");
   for (const StartPlan& delta : plan.deltas) {
     Expect(delta.position >= 0, "a delta plan starts at no atom");
-    rule.deltas.push_back(CompileForRule(delta, plan, tables));
+    Expect(delta.pipeline.head.size() == tables[plan.head].width(),
+           "the emitted row does not fit the head's table");
+    rule.deltas.push_back(CompilePipeline(delta, tables));
     rule.deltas.back().own = PlaceAmong(stratum.tables, delta.table);
   }
   Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
          "no delta plan starts at a positive atom");
   if (plan.check) {
     Expect(plan.check->table == plan.head, "the check plan does not start at the head");
-    rule.check.push_back(CompileForRule(*plan.check, plan, tables));
+    rule.check.push_back(CompilePipeline(*plan.check, tables));
   }
   return rule;
 }

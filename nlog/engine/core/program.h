@@ -91,8 +91,7 @@ class Program {
   std::vector<std::vector<std::uint32_t>> readers_;
 };
 
-// Checks and lays out one pipeline that starts at rows of any table; for explanations. The emitted
-// row may have any width. Throws PlanError.
+// Checks and lays out one pipeline. The emitted row may have any width. Throws PlanError.
 Pipeline CompilePipeline(const StartPlan& plan, std::span<const Table> tables);
 
 }  // namespace nlog::core
