@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from attrs import field, frozen
 
 from vswitch_sim.errors import FlowError
-from vswitch_sim.fields import FIELDS, Field
+from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
 from vswitch_sim.match import Match
 
 TABLE_MAX = 254
@@ -43,7 +43,7 @@ class SetField:
         known = _writable(self.field)
         if not 0 <= self.value <= known.maximum:
             raise FlowError(f"{known.name} has {known.width} bits: {self.value:#x} does not fit")
-        if known.name == "vlan_vid" and not known.presence & self.value << known.shift:
+        if known.name == "vlan_vid" and not self.value & OFPVID_PRESENT:
             raise FlowError(f"vlan_vid={self.value:#x}: the value must contain 0x1000")
 
     def __str__(self) -> str:

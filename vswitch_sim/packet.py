@@ -208,7 +208,7 @@ def _write_address(out: bytearray, parsed: Parsed, name: str, value: int) -> Non
     _update(out, parsed.l3 + 10, before, after)
     layer = _l4_layer(parsed.key)
     if layer in ("tcp", "udp"):
-        _update_l4(out, parsed.l4, layer, before, after)
+        _update_l4(out, parsed, layer, before, after)
 
 
 def _write_l4(out: bytearray, parsed: Parsed, name: str, value: int) -> None:
@@ -216,19 +216,23 @@ def _write_l4(out: bytearray, parsed: Parsed, name: str, value: int) -> None:
     word = parsed.l4 + offset - offset % 2
     before = bytes(out[word : word + 2])
     out[parsed.l4 + offset : parsed.l4 + offset + size] = value.to_bytes(size, "big")
-    _update_l4(out, parsed.l4, FIELDS[name].layer, before, bytes(out[word : word + 2]))
+    _update_l4(out, parsed, FIELDS[name].layer, before, bytes(out[word : word + 2]))
 
 
 def _l4_layer(key: int) -> str:
     return next((layer for layer in _L4_CHECKSUM_PLACE if key & PRESENCE[layer]), "")
 
 
-def _update_l4(out: bytearray, l4: int, layer: str, before: bytes, after: bytes) -> None:
-    place = l4 + _L4_CHECKSUM_PLACE[layer]
+def _update_l4(out: bytearray, parsed: Parsed, layer: str, before: bytes, after: bytes) -> None:
+    place = parsed.l4 + _L4_CHECKSUM_PLACE[layer]
     if layer == "udp" and out[place : place + 2] == b"\0\0":
         return
     _update(out, place, before, after)
-    if layer == "udp" and out[place : place + 2] == b"\0\0":
+    if out[place : place + 2] != b"\0\0":
+        return
+    # One's complement has two zeros. UDP reserves this one; and data of nothing but zeros, which
+    # only ICMP can have for want of a pseudo header, adds up to the other.
+    if layer == "udp" or (layer == "icmpv4" and not any(out[parsed.l4 : parsed.end])):
         out[place : place + 2] = b"\xff\xff"
 
 

@@ -1,0 +1,139 @@
+"""Random matches, flows, buckets and updates over the domain of `frames`, so that they collide."""
+
+from hypothesis import strategies as st
+
+from tests.vswitch_sim.frames import IPS, MACS, PORTS
+from vswitch_sim import (
+    IN_PORT,
+    Action,
+    Bucket,
+    DecTtl,
+    Flow,
+    FlowError,
+    FlowUpdate,
+    Group,
+    Match,
+    Move,
+    Output,
+    Resubmit,
+    SetField,
+)
+
+TABLES = (0, 1, 2)
+GROUPS = (1, 2)
+SWITCH_PORTS = (1, 2, 3)
+
+_IP = {"eth_type": 0x0800}
+_BASES = (
+    {},
+    {},
+    _IP,
+    {"eth_type": 0x0806},
+    {**_IP, "ip_proto": 6},
+    {**_IP, "ip_proto": 17},
+    {**_IP, "ip_proto": 1},
+)
+_VALUES: dict[str, tuple] = {
+    "in_port": (1, 2),
+    "tun_id": (0, 7, (0, 1)),
+    "reg0": (0, 1, (1, 1), (0, 2)),
+    "metadata": (0, 1),
+    "eth_dst": (*MACS, (1 << 40, 1 << 40)),
+    "eth_src": MACS,
+    "vlan_vid": (0, 0x1005, (0x1000, 0x1000)),
+    "arp_op": (1, 2),
+    "arp_tpa": IPS,
+    "ipv4_src": (*IPS, (0x0A000000, 0xFF000000)),
+    "ipv4_dst": (*IPS, (0x0A000000, 0xFFFFFFFE)),
+    "ip_ttl": (1, 63),
+    "ip_dscp": (0, 46),
+    "tcp_dst": (*PORTS, (0, 1)),
+    "tcp_src": PORTS,
+    "tcp_flags": (0x002, (0x010, 0x010)),
+    "udp_dst": (*PORTS, (0, 1)),
+    "icmpv4_type": (0, 8),
+}
+_SETS = (
+    SetField("reg0", 1),
+    SetField("reg0", 2),
+    SetField("metadata", 1),
+    SetField("tun_id", 7),
+    SetField("in_port", 0),
+    SetField("eth_dst", MACS[1]),
+    SetField("vlan_vid", 0x1007),
+    SetField("vlan_pcp", 7),
+    SetField("arp_op", 2),
+    SetField("arp_spa", IPS[0]),
+    SetField("arp_tha", MACS[0]),
+    SetField("ipv4_src", IPS[2]),
+    SetField("ipv4_dst", IPS[0]),
+    SetField("ip_dscp", 10),
+    SetField("ip_ecn", 1),
+    SetField("ip_ttl", 200),
+    SetField("tcp_dst", 8080),
+    SetField("udp_src", 0),
+    SetField("icmpv4_type", 0),
+    SetField("icmpv4_code", 3),
+    Move("eth_src", "eth_dst"),
+    Move("ipv4_src", "ipv4_dst"),
+    Move("reg0", "metadata"),
+    Move("arp_spa", "reg1"),
+    DecTtl(),
+)
+
+outputs = st.sampled_from([*(Output(port) for port in (*SWITCH_PORTS, 9)), Output(IN_PORT)])
+actions: st.SearchStrategy[Action] = st.one_of(
+    outputs,
+    outputs,
+    st.sampled_from(_SETS),
+    st.sampled_from(TABLES).map(Resubmit),
+    st.sampled_from(GROUPS).map(Group),
+)
+
+
+@st.composite
+def matches(draw: st.DrawFn) -> Match:
+    fields: dict = dict(draw(st.sampled_from(_BASES)))
+    for name in draw(st.lists(st.sampled_from(sorted(_VALUES)), max_size=3, unique=True)):
+        fields[name] = draw(st.sampled_from(_VALUES[name]))
+        try:
+            Match.of(**fields)
+        except FlowError:
+            del fields[name]
+    return Match.of(**fields)
+
+
+@st.composite
+def flows(draw: st.DrawFn) -> Flow:
+    table, match = draw(st.sampled_from(TABLES)), draw(matches())
+    priority = draw(st.sampled_from([1, 2]))
+    chosen: list = []
+    for action in draw(st.lists(actions, max_size=3)):
+        try:
+            Flow(table, priority, match, (action,))
+        except FlowError:
+            continue
+        chosen.append(action)
+    return Flow(table, priority, match, tuple(chosen))
+
+
+buckets = st.builds(
+    Bucket,
+    group=st.sampled_from(GROUPS),
+    bucket=st.sampled_from([1, 2]),
+    actions=st.lists(actions, max_size=2).map(tuple),
+)
+entries = st.one_of(flows(), flows(), flows(), buckets)
+
+
+def update_between(has: list, wanted: list) -> FlowUpdate:
+    """The update that turns the entries `has` into `wanted`."""
+    return FlowUpdate(
+        remove=tuple(entry for entry in has if entry not in wanted),
+        add=tuple(entry for entry in wanted if entry not in has),
+    )
+
+
+def distinct(chosen: list) -> list:
+    """Of entries with one identity, the last."""
+    return list({(type(entry), entry.identity): entry for entry in chosen}.values())
