@@ -102,7 +102,8 @@ def _accepted(grammar: Lark, text: str) -> tuple[set[str], int]:
     with suppress(UnexpectedInput):
         for token in reader.iter_parse():
             read_to = token.end_pos or read_to
-    return set(reader.accepts()), read_to
+    accepted: set[str] = reader.accepts()  # type: ignore[no-untyped-call]  # lark forgot to say
+    return accepted, read_to
 
 
 def _describe(accepted: set[str]) -> str:

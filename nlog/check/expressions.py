@@ -48,8 +48,8 @@ class Expressions:
                 return None if element is None else List(element)
             case syntax.FieldAccess():
                 operand = self.type_of(expression.operand)
-                place = operand.position(expression.name) if isinstance(operand, Record) else None
-                return None if place is None else operand.fields[place][1]  # type: ignore[union-attr]  # a record, since it has a place
+                fields = dict(operand.fields) if isinstance(operand, Record) else {}
+                return fields.get(expression.name)
             case syntax.Call() if expression.name in self._declarations.records:
                 return self._declarations.records[expression.name]
         name, operands = _operands(expression)

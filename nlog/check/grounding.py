@@ -65,7 +65,7 @@ def _uses(literal: BodyLiteral) -> list[Var]:
 
 def _ungrounded(name: str, source: RuleSyntax, bound: list[str]) -> Diagnostic:
     spans = [span for found, span in _names(source) if found == name]
-    helps = WAYS_TO_BIND
+    helps: tuple[str, ...] = WAYS_TO_BIND
     if len(spans) == 1 and any(_negates(literal, spans[0]) for literal in source.body):
         helps = ("`_` stands for any value", *helps)
     helps = suggest(name, bound) + helps

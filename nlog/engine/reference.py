@@ -151,6 +151,7 @@ def _show_mac(value: int) -> str:
 
 
 _network = ipaddress.IPv4Network
+_SHIFTS = range(64)  # whose `index` refuses what is outside
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "eq": lambda a, b: a == b,
@@ -170,8 +171,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int.and": lambda a, b: a & b,
     "int.or": lambda a, b: a | b,
     "int.xor": lambda a, b: a ^ b,
-    "int.shl": _int(lambda a, b: a << b),
-    "int.shr": lambda a, b: a >> b,
+    "int.shl": _int(lambda a, b: a << _SHIFTS.index(b)),
+    "int.shr": lambda a, b: a >> _SHIFTS.index(b),
     "int.of_word": _number,
     "str.concat": lambda *parts: "".join(parts),
     "str.of_bool": lambda value: "true" if value else "false",
