@@ -19,17 +19,16 @@ network carried in part would be another network.
 """
 
 import json
-import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import attrs
-import yaml
 
 from nvp_state.entities import Acl, Entity, Host, Port, Switch, title
 from nvp_state.errors import Problem, StateError, did_you_mean
+from nvp_state.plain_data import parse_data, read_data, write_data
 
 Document = dict[str, list[dict[str, Any]]]
 
@@ -52,12 +51,7 @@ def load_document(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[Enti
     if isinstance(source, Mapping):
         return _Reading("the document").document(source)
     path = Path(source)
-    form = _form(str(path))
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise StateError([Problem(str(path), "", _unreadable(error))]) from error
-    return _Reading(str(path)).document(form(text, str(path)))
+    return _Reading(str(path)).document(read_data(path))
 
 
 def parse_document(text: str, name: str = "network.json") -> tuple[Entity, ...]:
@@ -68,26 +62,16 @@ def parse_document(text: str, name: str = "network.json") -> tuple[Entity, ...]:
     Raises:
         StateError: the text is no document, or has problems: all of them.
     """
-    return _Reading(name).document(_form(name)(text, name))
+    return _Reading(name).document(parse_data(text, name))
 
 
 def save_document(path: str | PathLike[str], entities: Iterable[Entity]) -> None:
     """Write the canonical document of `entities`; the suffix tells the form.
 
     Raises:
-        StateError: the suffix is unknown, or the file cannot be written.
+        StateError: the suffix is unknown, or the file cannot be written; it is as it was.
     """
-    path = Path(path)
-    form = _form(path.name)
-    data = dump_document(entities)
-    if form is _json:
-        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    else:
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise StateError([Problem(str(path), "", error.strerror or str(error))]) from error
+    write_data(Path(path), dump_document(entities))
 
 
 def dump_document(entities: Iterable[Entity]) -> Document:
@@ -224,89 +208,3 @@ def _shape(value: object) -> str:
         case Mapping():
             return "an object"
     return "a list"
-
-
-def _unreadable(error: Exception) -> str:
-    match error:
-        case UnicodeDecodeError():
-            return f"byte {error.start} is not UTF-8 text"
-        case OSError():
-            return error.strerror or str(error)
-    return str(error)
-
-
-def _form(name: str) -> Callable[[str, str], object]:
-    """The reader for the form that a file name's suffix tells."""
-    forms = {".json": _json, ".yaml": _yaml, ".yml": _yaml}
-    suffix = Path(name).suffix.lower()
-    if suffix not in forms:
-        if "{" in name or "\n" in name:
-            raise StateError([Problem("", "", "this is text, not a path; use `parse_document`")])
-        text = f"the suffix {suffix!r} does not tell its form; use {', '.join(forms)}"
-        raise StateError([Problem(name, "", text)])
-    return forms[suffix]
-
-
-def _json(text: str, name: str) -> object:
-    try:
-        return json.loads(text, object_pairs_hook=_without_repetition)
-    except json.JSONDecodeError as error:
-        problem = f"line {error.lineno} column {error.colno}: {error.msg}"
-    except RecursionError:
-        problem = "is nested too deeply"
-    except ValueError as error:
-        problem = str(error)
-    raise StateError([Problem(name, "", problem)])
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        owner = f" of {result['name']!r}" if "name" in result else ""
-        raise ValueError(f"the field {twice!r}{owner} is there twice in one object")
-    return result
-
-
-class _YamlLoader(yaml.SafeLoader):
-    """YAML with the plain values of a document only: text, null, true, false, whole numbers.
-
-    YAML 1.1 would read `10:00:00:00:00:01` as a number and `no` as false.
-    """
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        pairs = [(key.value, key) for key, _ in node.value]
-        seen: set[object] = set()
-        for name, key in pairs:
-            if isinstance(key, yaml.ScalarNode) and name in seen:
-                problem = f"the field {name!r} is there twice in one object"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(name if isinstance(key, yaml.ScalarNode) else key)
-        return super().construct_mapping(node, deep)
-
-
-for _tag, _pattern, _first in (
-    ("null", r"~|null|", ["~", "n", ""]),
-    ("bool", r"true|false", ["t", "f"]),
-    ("int", r"-?(0|[1-9][0-9]*)", list("-0123456789")),
-):
-    _YamlLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), _first
-    )
-
-
-def _yaml(text: str, name: str) -> object:
-    try:
-        return yaml.load(text, _YamlLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f"line {mark.line + 1} column {mark.column + 1}: " if mark else ""
-        problem = f"{place}{error.problem}"
-    except yaml.YAMLError as error:
-        problem = str(error)
-    except RecursionError:
-        problem = "is nested too deeply"
-    raise StateError([Problem(name, "", problem)])

@@ -1,0 +1,235 @@
+"""Match expressions against a direct reading of the manual, and their messages word by word."""
+
+from ipaddress import IPv4Address, summarize_address_range
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from nvp_state.errors import ExpressionError
+from nvp_state.expression import Term, normalise
+from nvp_state.symbols import FIELDS, OXM_WIDTHS, PREDICATES
+from tests.nvp_state import packets
+
+TCP = (("eth_type", 0x800, -1), ("ip_proto", 6, -1))
+MASKABLE = {"eth_src", "eth_dst", "vlan_vid", "ipv4_src", "ipv4_dst", "tcp_src", "tcp_dst",
+            "udp_src", "udp_dst", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"}  # fmt: skip
+PREREQUISITES = {
+    "ip_": {"eth_type": 0x800},
+    "ipv4_": {"eth_type": 0x800},
+    "tcp_": {"eth_type": 0x800, "ip_proto": 6},
+    "udp_": {"eth_type": 0x800, "ip_proto": 17},
+    "icmpv4_": {"eth_type": 0x800, "ip_proto": 1},
+    "arp_": {"eth_type": 0x806},
+}
+
+
+def agrees(term, fields):
+    if term.inport not in {"", fields["inport"]} or term.outport not in {"", fields["outport"]}:
+        return False
+    return all(
+        name in fields and (fields[name] ^ value) & mask == 0 for name, value, mask in term.fields
+    )
+
+
+@settings(max_examples=300)
+@given(packets.expressions, st.lists(packets.packets(), min_size=12, max_size=12))
+def test_terms_match_what_the_expression_matches(tree, some_packets):
+    text = packets.written(tree)
+    try:
+        terms = normalise(text)
+    except ExpressionError as error:
+        assert error.slug in {"negative-match", "too-many-terms"}, text
+        assert error.slug != "negative-match" or packets.negative(tree), text
+        event(error.slug)
+        return
+    event("matches never" if not terms else "matches")
+    for term in terms:
+        assert_can_be_a_flow(term)
+    for packet in some_packets:
+        fields = packets.on_the_wire(packet)
+        expected = packets.matches(tree, packet)
+        assert any(agrees(term, fields) for term in terms) == expected, (text, packet)
+
+
+def assert_can_be_a_flow(term):
+    values = {name: value for name, value, _ in term.fields}
+    assert len(values) == len(term.fields)
+    assert [name for name in OXM_WIDTHS if name in values] == list(values)
+    for name, value, mask in term.fields:
+        full = (1 << OXM_WIDTHS[name]) - 1
+        assert 0 <= value <= full
+        assert mask == -1 or (0 < mask < full and not value & ~mask and name in MASKABLE)
+        for start, needed in PREREQUISITES.items():
+            if name.startswith(start):
+                assert needed.items() <= values.items()
+
+
+@pytest.mark.parametrize("name", PREDICATES)
+def test_not_before_a_predicate_is_its_complement(name):
+    assert normalise(f"{name} && !{name}") == ()
+    assert normalise(f"{name} == 0 && {name}") == ()
+    for packet in (
+        {"eth.dst": 1 << 40, "eth.type": 0x800, "ip.proto": 6, "ip4.dst": 0xE0000001},
+        {"eth.dst": 0xFFFFFFFFFFFF, "eth.type": 0x800, "ip.proto": 17, "ip4.dst": 1},
+        {"eth.dst": 2, "eth.type": 0x800, "ip.proto": 1, "ip4.dst": 1, "vlan.vid": 0},
+    ):
+        fields = packets.on_the_wire(packet) | {"inport": "", "outport": ""}
+        texts = (f"ip4 && {name}", f"ip4 && !{name}")
+        assert sum(any(agrees(it, fields) for it in normalise(text)) for text in texts) == 1
+
+
+@given(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF)).map(sorted))
+def test_a_range_takes_as_few_terms_as_prefixes_can(ends):
+    low, high = ends
+    prefixes = summarize_address_range(IPv4Address(low), IPv4Address(high))
+    expected = {(int(it.network_address), int(it.netmask) & 0xFFFF) for it in prefixes}
+    found = {
+        {name: (value, mask & 0xFFFF) for name, value, mask in term.fields}.get("tcp_dst", (0, 0))
+        for term in normalise(f"{low} <= tcp.dst <= {high}")
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("1", [Term()]),
+        ("0", []),
+        ("tcp", [Term(fields=TCP)]),
+        ("tcp && tcp", [Term(fields=TCP)]),
+        ("tcp || ip4", [Term(fields=TCP[:1])]),
+        ("tcp && udp", []),
+        ("tcp.dst == 80", [Term(fields=(*TCP, ("tcp_dst", 80, -1)))]),
+        ("tcp.dst == 80/0xfff0", [Term(fields=(*TCP, ("tcp_dst", 80, 0xFFF0)))]),
+        ("tcp.dst == 0/0", [Term(fields=TCP)]),
+        ("tcp.dst >= 0", [Term(fields=TCP)]),
+        ("tcp.dst < 0", []),
+        ("90 <= tcp.dst <= 80", []),
+        ("tcp.dst == 80 /* web */", [Term(fields=(*TCP, ("tcp_dst", 80, -1)))]),
+        ('inport == {"a" "b",}', [Term("a"), Term("b")]),
+        ('inport == {"a", "b"} && !(inport == "a")', [Term("b")]),
+        ('"a" == inport && outport == "\\u00e9"', [Term("a", "é")]),
+        ("vlan.present", [Term(fields=(("vlan_vid", 0x1000, 0x1000),))]),
+        ("!vlan.present", [Term(fields=(("vlan_vid", 0, 0x1000),))]),
+        ("vlan.vid == 5", [Term(fields=(("vlan_vid", 0x1005, -1),))]),
+        ("eth.mcast", [Term(fields=(("eth_dst", 1 << 40, 1 << 40),))]),
+        ("ip.ttl <= 1", [Term(fields=(TCP[0], ("ip_ttl", ttl, -1))) for ttl in (0, 1)]),
+        ("ip4.src == 10.0.0.0/255.0.0.0",
+         [Term(fields=(TCP[0], ("ipv4_src", 10 << 24, 255 << 24)))]),
+        ("arp.op != 1 && arp.op == 2", [Term(fields=(("eth_type", 0x806, -1), ("arp_op", 2, -1)))]),
+    ],
+)  # fmt: skip
+def test_examples(text, terms):
+    assert list(normalise(text)) == terms
+
+
+def test_many_exceptions_grow_by_their_sum():
+    """With a term for each bit of each exception there would be 32^8 of them."""
+    addresses = ", ".join(f"10.{number}.7.{number}" for number in range(8))
+    assert len(normalise(f"ip4.src != {{{addresses}}}")) < 8 * 32
+    assert len(normalise("tcp.dst != {22, 80, 443}")) == 28
+
+
+def test_terms_are_limited():
+    sources = ", ".join(f"10.0.{number}.1" for number in range(65))
+    text = f"ip4.src == {{{sources}}} && ip4.dst == {{{sources}}}"
+    with pytest.raises(ExpressionError, match="more than 4,096 flows"):
+        normalise(text)
+    many = ", ".join(str(number) for number in range(0, 9000, 2))
+    with pytest.raises(ExpressionError, match="more than 4,096 flows"):
+        normalise(f"tcp.dst == {{{many}}}")
+    with pytest.raises(ExpressionError, match="more than 4,096 flows"):
+        normalise("ip.proto != 6 && ip.ttl != 1")
+
+
+def test_depth_is_limited():
+    assert normalise("(" * 2000 + "tcp" + ")" * 2000) == normalise("tcp")
+    with pytest.raises(ExpressionError, match="nested too deeply"):
+        normalise("!(" * 200 + "tcp" + ")" * 200)
+
+
+MISTAKES = [
+    ("tcp.dts == 80", "tcp.dts", "unknown-symbol", "did you mean `tcp.dst`?"),
+    ("not tcp", "tcp", "syntax", "the operator is `!`"),
+    ("ip4 and tcp", "and", "syntax", "the operator is `&&`"),
+    ("ip4 && tcp || arp", "||", "mixed-operators", "such as `(a && b) || c`"),
+    ("!tcp.dst == 80", "==", "negation", "such as `!(tcp.dst == 80)`"),
+    ("tcp.dst = 80", "=", "syntax", "equality is `==`"),
+    ("tcp & ip4", "&", "syntax", "the operator is `&&`"),
+    ("tcp.dst ==", "", "syntax", ""),
+    ("  ", "", "syntax", ""),
+    ("tcp.dst", "tcp.dst", "bare-field", "write what it shall be, such as `tcp.dst == …`"),
+    ("tcp.dst == 65536", "65536", "constant-width", "the largest value is 65535"),
+    ("tcp.dst == 10.0.0.1", "10.0.0.1", "constant-type", ""),
+    ("ip4.src == 10.0.0.256", "10.0.0.256", "constant-type", ""),
+    ('tcp.dst == "80"', '"80"', "constant-type", "leave out the quotes"),
+    ("inport == 80", "80", "constant-type", "put it in double quotes"),
+    ("inport == 'a'", "'", "syntax", "texts stand in double quotes"),
+    ('inport == "a', '"', "syntax", "the quoted text has no end"),
+    ('inport == ""', '""', "text", ""),
+    ('inport == "\\x"', '"\\x"', "text", ""),
+    ("ip4.src == 10.0.0.1/8", "10.0.0.1", "unmasked-bits", "write `10.0.0.0/8`"),
+    ("ip4.src == 10.0.0.0/33", "33", "mask", ""),
+    ("tcp.dst == 80/255.0.0.0", "255.0.0.0", "mask", "such as `65535`"),
+    ("eth.type == 0x800/0xff00", "0xff00", "mask", ""),
+    ("tcp.dst < {80, 81}", "<", "relation", ""),
+    ("tcp.dst < 0x50/0xf0", "0x50", "relation", ""),
+    ("eth.type < 0x800", "<", "relation", "use `==`"),
+    ("tcp < 1", "<", "relation", "use `==`"),
+    ('inport > "a"', ">", "relation", "use `==`"),
+    ("1 < tcp.dst > 5", ">", "range", "such as `80 <= tcp.dst <= 90`"),
+    ("5", "5", "boolean", "`1` matches every packet, `0` none"),
+    ("tcp == 2", "2", "constant-width", "the largest value is 1"),
+    ("ip4.src == $web", "$", "syntax",
+     "address sets are not carried: write the addresses, as `{10.0.0.1, 10.0.0.2}`"),
+    ("inport == @web", "@", "syntax",
+     'port groups are not carried: write the ports, as `{"a", "b"}`'),
+    ("eth.dst[40]", "[", "syntax",
+     "subfields are not carried: use a mask, such as `ip4.dst == 224.0.0.0/4`"),
+    ('inport != "a"', "inport", "negative-match",
+     ('name the ports that are meant, such as `inport == {"a", "b"}`, '
+     "or let an ACL of higher priority take the others")),
+    ("udp || !tcp", "tcp", "negative-match",
+     ("name the protocols that are meant, such as `arp || ip4`, "
+     "or let an ACL of higher priority take the others")),
+    ("arp.op != 1", "arp.op", "negative-match",
+     ("name the operation that is meant, such as `arp.op == 1`, "
+     "or let an ACL of higher priority take the others")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "marked", "slug", "help"), MISTAKES)
+def test_a_mistake_is_named_and_underlined(text, marked, slug, help):
+    with pytest.raises(ExpressionError) as caught:
+        normalise(text)
+    error = caught.value
+    assert (error.slug, text[error.start : error.end], error.help) == (slug, marked, help)
+
+
+def test_an_error_as_text():
+    with pytest.raises(ExpressionError) as caught:
+        normalise("ip4 &&\n\ttcp.dts == 80")
+    assert str(caught.value).splitlines() == [
+        "there is no field or predicate `tcp.dts` [unknown-symbol]",
+        "   |",
+        "   |  tcp.dts == 80",
+        "   |  ^^^^^^^",
+        "   |",
+        "   = help: did you mean `tcp.dst`?",
+    ]
+
+
+@given(st.text(st.sampled_from('tcp.dst=!<>&|(){}" 0x1/:,[a'), max_size=15))
+def test_any_text_is_read_or_refused(text):
+    try:
+        normalise(text)
+    except ExpressionError as error:
+        assert 0 <= error.start <= error.end <= len(text) + 1
+        assert "^" in str(error)
+
+
+def test_every_field_is_known_to_openflow():
+    for name, field in FIELDS.items():
+        assert field.offset + field.width <= OXM_WIDTHS.get(field.oxm, 0), name
+        assert not field.requires or field.requires in {*PREDICATES, *FIELDS}
