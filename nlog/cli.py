@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -130,6 +130,6 @@ def _guard(function: Command, *arguments: Any) -> Any:
         _fail(str(error.args[0]) if isinstance(error, KeyError) else str(error))
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
@@ -70,15 +70,26 @@ def flows(document: Path, rules: tuple[Path, ...], host: str | None) -> None:
 @_DOCUMENT
 @_RULES
 @click.option("--port", required=True, help="The logical port whose VM sends the frame.")
-@click.option("--frame", required=True, metavar="HEX", help="The Ethernet frame, in hexadecimal.")
-def trace(document: Path, rules: tuple[Path, ...], port: str, frame: str) -> None:
+@click.option("--frame", metavar="HEX", help="The Ethernet frame, in hexadecimal.")
+@click.option("--to", metavar="PORT", help="Instead of --frame: a ping to the VM at this port.")
+@click.option("--tcp", type=click.IntRange(0, 0xFFFF), help="With --to: a TCP SYN to this number.")
+@click.option("--arp", is_flag=True, help="With --to: an ARP request for the VM's address.")
+def trace(
+    document: Path,
+    rules: tuple[Path, ...],
+    port: str,
+    frame: str | None,
+    to: str | None,
+    tcp: int | None,
+    arp: bool,
+) -> None:
     """Tell what happens to a frame: each table, the flow that hits, and the rule that made it."""
+    if (frame is None) == (to is None):
+        _fail("say which frame: either --frame HEX, or --to PORT with --tcp, --arp or neither")
     with _guard():
-        try:
-            content = bytes.fromhex(frame)
-        except ValueError as error:
-            _fail(f"--frame: {error}")
-        click.echo(str(Emulation(_network(document, rules)).trace(port, content)))
+        lab = Emulation(_network(document, rules))
+        content = _hex(frame) if frame is not None else _frame(lab, port, str(to), tcp, arp)
+        click.echo(str(lab.trace(port, content)))
 
 
 @main.command()
@@ -91,6 +102,27 @@ def check(document: Path, rules: tuple[Path, ...]) -> None:
     for name, code, text in state.warnings():
         click.echo(f"warning[{code}]: {name}: {text}")
     click.echo(f"{document}: {len(state.entities('port'))} ports, no mistakes")
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        _fail(f"--frame: {error}")
+
+
+def _frame(lab: Emulation, source: str, destination: str, tcp: int | None, arp: bool) -> bytes:
+    from nvp_state.guest import Guests  # noqa: PLC0415 - needs scapy, which others do not
+
+    guests = Guests(lab)
+    for name in (source, destination):
+        if name not in guests.vms:
+            _fail(f'port "{name}": there is no VM with an IP address on a host')
+    if arp:
+        return guests.arp_frame(source, destination)
+    if tcp is not None:
+        return guests.tcp_frame(source, destination, tcp)
+    return guests.ping_frame(source, destination)
 
 
 def _network(document: Path, rules: tuple[Path, ...]) -> NetworkState:
@@ -110,6 +142,6 @@ def _guard() -> Iterator[None]:
         _fail(f"{error}: install the demonstration's libraries with `pip install 'nlog[demo]'`")
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)

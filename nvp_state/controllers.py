@@ -6,6 +6,7 @@ by deltas, so that each can be sharded. All they know about networks is in nlog/
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,7 @@ from attrs import frozen
 
 import nlog
 from nvp_state.errors import Problem, StateError
-from nvp_state.facts import FactDelta
+from nvp_state.facts import PHYSICAL, FactDelta
 from nvp_state.flows import to_actions, to_flow
 from vswitch_sim import FlowError
 
@@ -44,8 +45,8 @@ class HostDelta:
 class Controller:
     """An engine and the way facts get into it."""
 
-    def __init__(self, *rules: str | PathLike[str]) -> None:
-        self.engine = nlog.Engine(nlog.load(*rules))
+    def __init__(self, program: nlog.Program) -> None:
+        self.engine = nlog.Engine(program)
 
     def apply(self, facts: Iterable[FactDelta]) -> nlog.Changes:
         """Commit all of `facts`, deletions first. Raises StateError if a rule fails on them."""
@@ -76,7 +77,9 @@ class LogicalController(Controller):
     """Tenants' networks to universal flows; `rules` are the user's policy files."""
 
     def __init__(self, rules: Iterable[str | PathLike[str]] = ()) -> None:
-        super().__init__(RULES / "logical.nlog", *rules)
+        policies = tuple(rules)
+        shipped = RULES / "logical.nlog"
+        super().__init__(nlog.load(shipped, *policies) if policies else _shipped(shipped))
 
     def apply(self, facts: Iterable[FactDelta]) -> nlog.Changes:
         """Commit facts. Raises StateError if a rule fails, or makes what is no flow."""
@@ -105,15 +108,21 @@ class PhysicalController(Controller):
     """Universal flows and locations to the flows, buckets and tunnels of every host."""
 
     def __init__(self) -> None:
-        super().__init__(RULES / "physical.nlog")
+        super().__init__(_shipped(RULES / "physical.nlog"))
 
     def apply_all(self, facts: Iterable[FactDelta], logical: nlog.Changes) -> nlog.Changes:
         """Commit facts together with what the logical controller changed."""
         passed = [
-            FactDelta("physical", table, logical[table].inserted, logical[table].deleted)
-            for table in PASSED_ON
+            FactDelta(PHYSICAL, table, tuple(delta.inserted), tuple(delta.deleted))
+            for table, delta in ((table, logical[table]) for table in PASSED_ON)
         ]
         return self.apply([*facts, *passed])
+
+
+@cache
+def _shipped(rules: Path) -> nlog.Program:
+    """A program that comes with the project, read once: reading takes longer than all the rest."""
+    return nlog.load(rules)
 
 
 def by_host(

@@ -104,9 +104,9 @@ class Emulation:
             for _, remote_ip, number in delta.tunnels_added:
                 self.fabric.add_tunnel(host, number, remote_ip)
             self._agents[host].apply(delta)
-        for host in _hosts(change.entities.removed):
-            self.fabric.remove_host(host.name)
-            del self._agents[host.name]
+        for removed in _hosts(change.entities.removed):
+            self.fabric.remove_host(removed.name)
+            del self._agents[removed.name]
 
     def _move_hosts(self, change: NetworkChange) -> None:
         """Make hosts that came, and readdress those whose IP changed."""

@@ -16,7 +16,7 @@ from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, Physica
 from nvp_state.document import dump_document, load_document
 from nvp_state.entities import Entity, Key, title
 from nvp_state.errors import Problem, StateError, did_you_mean
-from nvp_state.facts import facts_of
+from nvp_state.facts import LOGICAL, PHYSICAL, facts_of
 from nvp_state.flows import to_bucket, to_flow
 from nvp_state.records import Change, Record
 from nvp_state.store import Store
@@ -98,7 +98,7 @@ class NetworkState:
 
     def warnings(self) -> list[tuple[str, str, str]]:
         """What rules find odd about the network: (object, code, text)."""
-        return sorted(self.logical.engine["warning"])  # type: ignore[arg-type]  # rows of 3 texts
+        return sorted(self.logical.engine["warning"])
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every later commit, and now with all that is there."""
@@ -122,8 +122,8 @@ class NetworkState:
         Only transactions call this. Raises StateError, with the store as it was before.
         """
         facts = facts_of(change)
-        logical = [fact for fact in facts if fact.program == "logical"]
-        physical = [fact for fact in facts if fact.program == "physical"]
+        logical = [fact for fact in facts if fact.program == LOGICAL]
+        physical = [fact for fact in facts if fact.program == PHYSICAL]
         try:
             changes = self.logical.apply(logical)
         except StateError:

@@ -43,7 +43,7 @@ class Step:
         if self.entry is None:
             return f"{indent}{self.stage}: no flow matches: drop"
         what = str(self.entry) if isinstance(self.entry, Bucket) else _flow_text(self.entry)
-        return f"{indent}{self.stage}: {what}  [{' < '.join(reversed(self.rules))}]"
+        return f"{indent}{self.stage}: {what}  [{' via '.join(reversed(self.rules))}]"
 
 
 @frozen
