@@ -1,0 +1,212 @@
+// The executor and the database over plans written by hand. The laws of evaluation are held by
+// tests/engine/test_core.py, with plans by the hundred; here the sanitizers watch each kind of step
+// and every way out of a commit.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "check.h"
+#include "nlog/engine/core/database.h"
+
+namespace nlog::core {
+namespace {
+
+constexpr std::uint32_t kEdge = 0;
+constexpr std::uint32_t kReach = 1;
+constexpr std::uint32_t kUnit = 2;
+
+using WordRow = std::vector<Word>;
+
+TablePlan InputPlan() { return {"edge", TableKind::kInput, 2, {{0}, {1}}}; }
+TablePlan OutputPlan() { return {"reach", TableKind::kOutput, 2, {{1}}}; }
+TablePlan UnitPlan() { return {"$unit", TableKind::kInternal, 0, {}}; }
+
+// reach(a, b) :- edge(a, b).
+RulePlan CopyRule() {
+  const StartPlan delta{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, {2, {}, {}, {0, 1}}};
+  const StartPlan check{kReach,           -1, false,
+                        {{0, 0}, {1, 1}}, {}, {2, {}, {ExistsPlan{kEdge, {0, 1}, false, 0}}, {}}};
+  return {0, kReach, {delta}, check};
+}
+
+// reach(a, c) :- reach(a, b), edge(b, c).
+RulePlan StepRule() {
+  const StartPlan from_reach{kReach, 0,
+                             false,  {{0, 0}, {1, 1}},
+                             {},     {3, {}, {LookupPlan{kEdge, 0, {1}, {{1, 2}}, {}, 1}}, {0, 2}}};
+  const StartPlan from_edge{kEdge, 1,
+                            false, {{0, 1}, {1, 2}},
+                            {},    {3, {}, {LookupPlan{kReach, 0, {1}, {{0, 0}}, {}, 0}}, {0, 2}}};
+  const StartPlan check{
+      kReach,
+      -1,
+      false,
+      {{0, 0}, {1, 2}},
+      {},
+      {3,
+       {},
+       {LookupPlan{kEdge, 1, {2}, {{0, 1}}, {}, 1}, ExistsPlan{kReach, {0, 1}, false, 0}},
+       {}}};
+  return {1, kReach, {from_reach, from_edge}, check};
+}
+
+Plan ReachPlan() {
+  return {{InputPlan(), OutputPlan(), UnitPlan()}, {{true, {kReach}, {CopyRule(), StepRule()}}}};
+}
+
+// reach(a, d) :- edge(a, b), every other row too, d = 100 / b.
+Plan DividePlan() {
+  const PipelinePlan pipeline{5,
+                              {{2, 100}},
+                              {LookupPlan{kEdge, LookupPlan::kFullScan, {}, {{0, 3}}, {}, 1},
+                               CallPlan{"int.floordiv", {2, 1}, 4}, TestPlan{"ne", {3, 2}}},
+                              {0, 4}};
+  const StartPlan first{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, pipeline};
+  PipelinePlan other_pipeline = pipeline;
+  other_pipeline.steps[0] = LookupPlan{kEdge, LookupPlan::kFullScan, {}, {{0, 0}, {1, 1}}, {}, 0};
+  const StartPlan second{kEdge, 1, false, {{0, 3}}, {}, other_pipeline};
+  return {{InputPlan(), OutputPlan()}, {{false, {kReach}, {{7, kReach, {first, second}, {}}}}}};
+}
+
+void Insert(Database& database, Word from, Word to) {
+  const WordRow row{from, to};
+  database.Insert(kEdge, row.data());
+}
+
+void Delete(Database& database, Word from, Word to) {
+  const WordRow row{from, to};
+  database.Delete(kEdge, row.data());
+}
+
+bool Has(const Database& database, Word from, Word to) {
+  return database.Select(kReach, std::vector<std::pair<std::uint32_t, Word>>{{0, from}, {1, to}})
+             .size() == 1;
+}
+
+TEST(CyclesAreFilledAndEmptied) {
+  Database database(ReachPlan(), std::make_shared<Interner>());
+  CHECK(database.table(kUnit).size() == 1);
+  constexpr Word kNodes = 20;
+  for (Word node = 0; node < kNodes; ++node) {
+    Insert(database, node, (node + 1) % kNodes);
+  }
+  CHECK(database.Commit().front().inserted_count == kNodes * kNodes);
+  Delete(database, kNodes - 1, 0);
+  CHECK(database.Commit().front().deleted_count == kNodes * (kNodes + 1) / 2);
+  CHECK(Has(database, 0, kNodes - 1));
+  CHECK(!Has(database, kNodes - 1, 0));
+  Insert(database, kNodes - 1, 0);
+  database.Rollback();
+  CHECK(database.Commit().empty());
+}
+
+TEST(SelectUsesWhatItIsGiven) {
+  Database database(ReachPlan(), std::make_shared<Interner>());
+  for (Word node = 0; node < 5; ++node) {
+    Insert(database, 0, node);
+    Insert(database, 1, node);
+  }
+  database.Commit();
+  using Where = std::vector<std::pair<std::uint32_t, Word>>;
+  CHECK(database.Select(kEdge, Where{}).size() == 10);
+  CHECK(database.Select(kEdge, Where{{0, 1}}).size() == 5);
+  CHECK(database.Select(kReach, Where{{0, 1}}).size() == 5);
+  CHECK(database.Select(kEdge, Where{{0, 1}, {1, 4}}).size() == 1);
+  CHECK(database.Select(kEdge, Where{{0, 4}, {1, 4}}).empty());
+  CHECK(database.AddIndex(kReach, {0}) == 1);
+  CHECK(database.Select(kReach, Where{{0, 1}}).size() == 5);
+}
+
+TEST(DerivationsNameTheRowsOfTheBody) {
+  Database database(ReachPlan(), std::make_shared<Interner>());
+  for (const auto& [from, to] :
+       std::vector<std::pair<Word, Word>>{{0, 1}, {0, 2}, {1, 3}, {2, 3}}) {
+    Insert(database, from, to);
+  }
+  database.Commit();
+  const WordRow row{0, 3};
+  const StartPlan check = *StepRule().check;
+  const std::set<Derivation> derivations = database.Derivations(check, row.data(), 10);
+  CHECK(derivations.size() == 2);
+  for (const Derivation& derivation : derivations) {
+    CHECK(derivation.size() == 2);
+    CHECK(derivation[0].table == kReach && derivation[1].table == kEdge);
+  }
+  CHECK(database.Derivations(check, row.data(), 1).size() == 1);
+  CHECK(database.Derivations(check, row.data(), 0).empty());
+}
+
+TEST(FailedCommitsLeaveNoTrace) {
+  Database database(DividePlan(), std::make_shared<Interner>());
+  Insert(database, 1, 5);
+  database.Commit();
+  Insert(database, 2, 0);
+  Delete(database, 1, 5);
+  int rule = -1;
+  std::string text;
+  try {
+    database.Commit();
+  } catch (const EvaluationError& error) {
+    rule = error.rule();
+    text = error.what();
+  }
+  CHECK(rule == 7);
+  CHECK(text == "division by zero: 100 / 0");
+  CHECK(database.table(kEdge).size() == 1);
+  CHECK(Has(database, 1, 20));
+  CHECK(database.Commit().empty());
+}
+
+bool IsRefused(const Plan& plan) {
+  try {
+    Database(plan, std::make_shared<Interner>());
+  } catch (const PlanError&) {
+    return true;
+  }
+  return false;
+}
+
+// Whether the reach plan is refused after `spoil` changed it.
+template <typename Spoil>
+bool IsRefusedAfter(Spoil spoil) {
+  Plan plan = ReachPlan();
+  spoil(plan, plan.strata[0].rules[1]);
+  return IsRefused(plan);
+}
+
+TEST(FaultyPlansAreRefused) {
+  CHECK(!IsRefusedAfter([](Plan&, RulePlan&) {}));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.head = kEdge; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.head = 9; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].table = 9; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].loads[0].column = 2; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.head = {0}; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.head = {0, 3}; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.registers = 2; }));
+  CHECK(
+      IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.constants = {{0, 1}}; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].is_negated = true; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas.clear(); }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.check.reset(); }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
+    rule.deltas[0].pipeline.steps.push_back(TestPlan{"no.such", {}});
+  }));
+  CHECK(IsRefusedAfter(
+      [](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.steps.push_back(TestPlan{"eq", {0}}); }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
+    std::get<LookupPlan>(rule.deltas[0].pipeline.steps[0]).index = 2;
+  }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
+    std::get<LookupPlan>(rule.deltas[0].pipeline.steps[0]).key = {};
+  }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.strata[0].is_recursive = false; }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.strata.push_back(plan.strata[0]); }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({2}); }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({1, 0}); }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({0}); }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[kUnit].width = 1; }));
+}
+
+}  // namespace
+}  // namespace nlog::core

@@ -1,0 +1,55 @@
+// HashSlots against a set, with hashes so few that long runs of collisions form and are broken up.
+
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "check.h"
+#include "nlog/engine/core/hash_slots.h"
+
+namespace nlog::core {
+namespace {
+
+TEST(SlotsAgreeWithASet) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 200; ++round) {
+    HashSlots slots;
+    std::set<std::uint32_t> model;
+    const std::uint32_t hash_limit = 1 + random() % 40;
+    const auto hash_of = [hash_limit](std::uint32_t number) { return number * 7 % hash_limit; };
+    for (int step = 0; step < 300; ++step) {
+      const std::uint32_t number = random() % 48;
+      const std::uint32_t hash = hash_of(number);
+      if (model.contains(number)) {
+        slots.Erase(hash, number);
+        model.erase(number);
+      } else if (random() % 3 != 0) {
+        slots.Insert(hash, number);
+        model.insert(number);
+      }
+      CHECK(slots.size() == model.size());
+      for (std::uint32_t sought = 0; sought < 48; ++sought) {
+        const std::uint32_t found =
+            slots.Find(hash_of(sought), [sought](std::uint32_t other) { return other == sought; });
+        CHECK(found == (model.contains(sought) ? sought : HashSlots::kNone));
+      }
+    }
+  }
+}
+
+TEST(ReplaceKeepsThePlace) {
+  HashSlots slots;
+  slots.Insert(5, 1);
+  slots.Insert(5, 2);
+  slots.Replace(5, 1, 3);
+  const auto find = [&slots](std::uint32_t number) {
+    return slots.Find(5, [number](std::uint32_t other) { return other == number; });
+  };
+  CHECK(find(1) == HashSlots::kNone);
+  CHECK(find(2) == 2);
+  CHECK(find(3) == 3);
+  CHECK(slots.size() == 2);
+}
+
+}  // namespace
+}  // namespace nlog::core
