@@ -18,7 +18,7 @@ def key_of(packet) -> tuple:
     return (in_port, tun_id, tuple(sorted(spec.fields.items())))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.lists(entries, max_size=12).map(distinct),
     st.lists(entries, max_size=12).map(distinct),
@@ -45,6 +45,33 @@ def test_an_update_kills_the_walks_that_it_changes_and_no_others(first, more, se
         for (in_port, spec, tun_id), outcome in zip(sent, outcomes, strict=True):
             egress = switch.process(in_port, spec.build(), tun_id)
             assert [(e.port, e.frame, e.tun_id) for e in egress] == outcome.out
+
+
+SAME_PRIORITY = (
+    Match(),
+    Match.of(in_port=1),
+    Match.of(reg0=0),
+    Match.of(metadata=0),
+    Match.of(reg0=0, metadata=0),
+)
+
+
+@given(st.permutations(range(len(SAME_PRIORITY))), st.permutations(range(len(SAME_PRIORITY))))
+def test_flows_of_one_priority_that_overlap_give_one_answer_in_any_order(coming, going):
+    switch = Switch("hv1")
+    for port in range(1, 12):
+        switch.add_port(port, f"p{port}")
+    flows = [Flow(0, 1, match, (Output(2 + n),)) for n, match in enumerate(SAME_PRIORITY)]
+    has: set[Flow] = set()
+    changes = [FlowUpdate(add=[flows[n]]) for n in coming]
+    changes += [FlowUpdate(remove=[flows[n]]) for n in going[:-1]]
+    for update in changes:
+        switch.apply(update)
+        has = has - set(update.remove) | set(update.add)
+        hit = max(has, key=lambda flow: flow.rank)
+        for _ in range(2):
+            ports = [Output(egress.port) for egress in switch.process(1, bytes(14))]
+            assert ports == list(hit.actions)
 
 
 def test_the_oldest_walk_makes_room():

@@ -43,7 +43,7 @@ def difference(now: Mapping[str, int], before: dict[str, int]) -> Counter:
     return Counter({name: count - before.get(name, 0) for name, count in now.items()}) + Counter()
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.lists(entries, max_size=10).map(distinct), min_size=1, max_size=3),
     st.lists(packets, min_size=1, max_size=5),
