@@ -1,0 +1,119 @@
+"""What a network of tenants does with a frame, from the entities alone: no flow, no rule, no nlog.
+
+    Oracle(entities).outcomes("web-1", frame)      # -> {"db-1": ("db-1",)}
+
+A frame's copies come out unchanged at a set of ports. Where several ports of a switch have the
+MAC it is sent to, any one of them may be meant, so the answer is a mapping from each port that
+may be meant to the ports where copies then come out (from "" where it is to no port alone).
+Whether the network always means the same one is for `Choices` to watch.
+"""
+
+from ipaddress import IPv4Address
+
+from nvp_state import Acl, Port
+from tests.nvp_state.manual import matches, read
+
+BROADCAST = 0xFFFFFFFF
+DHCP = {"ip4.src": 0, "ip4.dst": BROADCAST, "ip.proto": 17, "udp.src": 68, "udp.dst": 67}
+
+
+class Oracle:
+    """The network that consists of `entities`."""
+
+    def __init__(self, entities):
+        entities = list(entities)
+        self.ports = {entity.name: entity for entity in entities if isinstance(entity, Port)}
+        self.acls = [entity for entity in entities if isinstance(entity, Acl)]
+
+    def outcomes(self, source, frame):
+        """Where copies come out of a frame that the VM at `source` sends, by the port meant."""
+        packet, port = read(frame), self.ports[source]
+        if packet is None or not sends(port, packet):
+            return {"": ()}
+        packet["inport"] = source
+        if not self.allowed(port.switch, "from-lport", packet):
+            return {"": ()}
+        return {
+            meant: tuple(sorted(it.name for it in group if self.reaches(it, packet)))
+            for meant, group in self.addressed(port, packet).items()
+        }
+
+    def addressed(self, port, packet):
+        """The ports that a packet is sent to, by the port meant."""
+        on_switch = [it for it in self.ports.values() if it.switch == port.switch]
+        if packet["eth.dst"] >> 40 & 1:
+            return {"": [it for it in on_switch if it.enabled]}
+        owners = [it for it in on_switch if number(it.mac) == packet["eth.dst"]]
+        if not owners:
+            return {"": [it for it in on_switch if it.enabled and it.unknown]}
+        return {it.name: [it] for it in owners if it.enabled} or {"": []}
+
+    def reaches(self, port, packet):
+        """Whether a packet sent to a port comes out there."""
+        return (
+            port.name != packet["inport"]
+            and port.host is not None
+            and self.allowed(port.switch, "to-lport", packet | {"outport": port.name})
+            and receives(port, packet)
+        )
+
+    def allowed(self, switch, direction, packet):
+        """Whether access rules let a packet pass: the highest priority decides, drop wins ties."""
+        deciding = [
+            (acl.priority, acl.action == "drop")
+            for acl in self.acls
+            if (acl.switch, acl.direction) == (switch, direction) and matches(acl.match, packet)
+        ]
+        return not deciding or not max(deciding)[1]
+
+
+class Choices:
+    """Watches that of several ports with one MAC the same one is always meant."""
+
+    def __init__(self):
+        self.possible = {}
+
+    def explain(self, switch, outcomes, delivered):
+        """Whether one of the outcomes was delivered, and can have been all the time."""
+        meant = {name for name, ports in outcomes.items() if ports == delivered}
+        if len(outcomes) < 2:
+            return bool(meant)
+        known = self.possible.setdefault((switch, frozenset(outcomes)), set(outcomes))
+        known &= meant
+        return bool(known)
+
+
+def number(address):
+    """A MAC or IPv4 address as a number."""
+    return int(address.replace(":", ""), 16) if ":" in address else int(IPv4Address(address))
+
+
+def sends(port, packet):
+    """Whether a packet may enter by a port."""
+    if not port.enabled or packet["eth.src"] >> 40 & 1 or "vlan.vid" in packet:
+        return False
+    if not port.port_security:
+        return True
+    mac = number(port.mac)
+    if packet["eth.src"] != mac:
+        return False
+    if packet["eth.type"] == 0x806 and packet.get("arp.sha") != mac:
+        return False
+    if port.ip is None:
+        return True
+    ip = number(port.ip)
+    if packet["eth.type"] == 0x806:
+        return packet["arp.spa"] == ip
+    return packet.get("ip4.src") == ip or DHCP.items() <= packet.items()
+
+
+def receives(port, packet):
+    """Whether a packet may leave by a port."""
+    if not port.port_security or packet["eth.dst"] >> 40 & 1:
+        return True
+    if packet["eth.dst"] != number(port.mac):
+        return False
+    if port.ip is None or packet["eth.type"] != 0x800:
+        return True
+    destination = packet.get("ip4.dst", 0)
+    return destination in {number(port.ip), BROADCAST} or destination >> 28 == 14
