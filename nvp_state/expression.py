@@ -41,15 +41,15 @@ from nvp_state.cubes import (
     ANYTHING,
     CUBES_MAX,
     EXACT,
+    Algebra,
     Cube,
     Cubes,
     Pair,
     TooManyCubes,
     between,
     complement,
-    product,
-    reduce,
-    written_out,
+    is_prefix,
+    outside,
 )
 from nvp_state.errors import ExpressionError, did_you_mean
 from nvp_state.symbols import FIELDS, ORDINAL, OXM_WIDTHS, PREDICATES, WRITTEN_OUT_WIDTH_MAX, Field
@@ -93,7 +93,7 @@ def normalise(text: str) -> tuple[Term, ...]:
     except TooManyCubes:
         raise ExpressionError(
             "too-many-terms",
-            f"the expression expands to more than {CUBES_MAX:,} flows",
+            f"the expression expands to too many flows; {CUBES_MAX:,} are the most",
             text,
             0,
             len(text),
@@ -116,6 +116,7 @@ class _Reading:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.algebra = Algebra()
         self.excluded_at: dict[Pair, Token] = {}
 
     def parse(self) -> Tree[Token]:
@@ -136,7 +137,7 @@ class _Reading:
             case ("conjunction" | "disjunction") as operator, parts:
                 subtrees = [part for part in parts if isinstance(part, Tree)]
                 operands = [self.cubes(it, negated=negated, depth=depth + 1) for it in subtrees]
-                return _joined(operands, conjunction=(operator == "conjunction") != negated)
+                return self.joined(operands, conjunction=(operator == "conjunction") != negated)
             case "boolean", [Token() as number]:
                 return self.boolean(number, negated)
             case "symbol", [Token() as symbol]:
@@ -165,7 +166,7 @@ class _Reading:
                     self.comparison(symbol, turned, low, negated),
                     self.comparison(symbol, second, high, negated),
                 ]
-                return _joined(sides, conjunction=not negated)
+                return self.joined(sides, conjunction=not negated)
         raise AssertionError(tree)
 
     def boolean(self, number: Token, negated: bool) -> Cubes:
@@ -190,7 +191,7 @@ class _Reading:
                 symbol,
                 f"write what it shall be, such as `{symbol} == …`",
             )
-        return self.tested(symbol, field, "!=" if negated else "==", 1, 1)
+        return self.tested(symbol, field, "!=" if negated else "==", [(1, 1)])
 
     def predicate(self, symbol: Token, negated: bool) -> Cubes:
         cubes = _predicate(symbol.value, negated)
@@ -209,13 +210,10 @@ class _Reading:
         values = [constant_of(tree, symbol, field, self.fail) for tree in trees]
         if relation not in {"==", "!="}:
             self.check_order(symbol, field, relation, constants, values[0][1])
-        if predicate:
-            tests = [
-                self.predicate(symbol, (value == 1) != (operator == "==")) for value, _ in values
-            ]
-        else:
-            tests = [self.tested(symbol, field, operator, *value) for value in values]
-        return _joined(tests, conjunction=operator != "==")
+        if not predicate:
+            return self.tested(symbol, field, operator, values)
+        tests = [self.predicate(symbol, (value == 1) != (operator == "==")) for value, _ in values]
+        return self.joined(tests, conjunction=operator != "==")
 
     def check_order(
         self, symbol: Token, field: Field, relation: Token, constants: Tree[Token], mask: int
@@ -241,22 +239,32 @@ class _Reading:
             self.fail("unknown-symbol", text, symbol, nearest)
         return FIELDS[symbol]
 
-    def tested(self, at: Token, field: Field, operator: str, value: int | str, mask: int) -> Cubes:
-        """The cubes of one comparison, with what the field requires."""
-        if isinstance(value, int) and field.level == ORDINAL:
-            tests = _ordinal(field, operator, value, mask)
-        elif operator == "==" and (isinstance(value, str) or mask == (1 << field.width) - 1):
-            tests = [Cube({field.oxm: (value, mask)})]
-        elif isinstance(value, int) and field.width <= WRITTEN_OUT_WIDTH_MAX:
-            tests = _nominal(field, operator, value, mask)
+    def tested(
+        self, at: Token, field: Field, operator: str, values: list[tuple[int | str, int]]
+    ) -> Cubes:
+        """The cubes of a comparison with one value or a set, and what the field requires."""
+        numbers = [(value, mask) for value, mask in values if isinstance(value, int)]
+        if field.level == ORDINAL and operator == "!=":
+            tests = _differing(field, numbers)
+        elif field.level == ORDINAL:
+            tests = [_ordinal(field, operator, *number) for number in numbers]
+        elif field.width and field.width <= WRITTEN_OUT_WIDTH_MAX:
+            tests = [_nominal(field, operator, *number) for number in numbers]
+        elif operator == "==":
+            tests = [[Cube({field.oxm: it})] for it in values]
         else:
-            tests = [Cube({}, frozenset({(field.oxm, value)}))]
-        for pair in (pair for cube in tests for pair in cube.excluded):
+            tests = [[Cube({}, frozenset((field.oxm, value) for value, _ in values))]]
+        cubes = self.joined(tests, conjunction=operator != "==")
+        for pair in (pair for cube in cubes for pair in cube.excluded):
             self.excluded_at.setdefault(pair, at)
         if not field.requires:
-            return tests
+            return cubes
         required = self.symbol(at.update(value=field.requires), negated=False)
-        return product(required, tests)
+        return self.joined([required, cubes], conjunction=True)
+
+    def joined(self, operands: list[Cubes], *, conjunction: bool) -> Cubes:
+        algebra = self.algebra
+        return algebra.conjunction(operands) if conjunction else algebra.disjunction(operands)
 
     def settled(self, cubes: Cubes) -> Cubes:
         """The cubes without exclusions, or an error where one remains that has to."""
@@ -266,7 +274,7 @@ class _Reading:
             if field.width <= WRITTEN_OUT_WIDTH_MAX and field.level == "nominal"
         }
         try:
-            return written_out(cubes, few)
+            return self.algebra.written_out(cubes, few)
         except KeyError as error:
             pair: Pair = error.args[0]
             token = self.excluded_at[pair]
@@ -289,23 +297,20 @@ def _predicate(name: str, negated: bool) -> Cubes:
     return reading.cubes(reading.parse(), negated=negated)
 
 
-def _joined(operands: list[Cubes], *, conjunction: bool) -> Cubes:
-    if not conjunction:
-        return reduce(cube for operand in operands for cube in operand)
-    cubes = ANYTHING
-    for operand in operands:
-        cubes = product(cubes, operand)
-    return cubes
+def _differing(field: Field, values: list[tuple[int, int]]) -> list[Cubes]:
+    """What has none of some values, in a field whose bits can be masked, as a conjunction."""
+    if all(is_prefix(mask, field.width) for _, mask in values):
+        return [outside(field.oxm, values, field.offset, field.width)]
+    shifted = ((value << field.offset, mask << field.offset) for value, mask in values)
+    return [complement(field.oxm, *it) for it in shifted]
 
 
 def _ordinal(field: Field, operator: str, value: int, mask: int) -> Cubes:
-    """A comparison of a field whose bits can be masked."""
+    """A comparison, but for `!=`, of a field whose bits can be masked."""
     last = (1 << field.width) - 1
     if operator == "==":
         bits = (value << field.offset, mask << field.offset)
         return [Cube({field.oxm: bits} if mask else {})]
-    if operator == "!=":
-        return complement(field.oxm, value << field.offset, mask << field.offset)
     low, high = {
         "<": (0, value - 1),
         "<=": (0, value),

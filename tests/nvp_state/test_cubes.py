@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvp_state.cubes import Cube, TooManyCubes, between, complement, product, reduce, written_out
+from nvp_state.cubes import (
+    STEPS_MAX,
+    Algebra,
+    Cube,
+    TooManyCubes,
+    between,
+    complement,
+    is_prefix,
+    outside,
+)
 
 NUMBERS = range(8)
 NAMES = ("p", "q")
@@ -47,15 +56,17 @@ def meaning(disjunction):
     return [any(has(cube, point) for cube in disjunction) for point in POINTS]
 
 
-@given(disjunctions, disjunctions)
-def test_product_is_the_conjunction(left, right):
-    expected = [a and b for a, b in zip(meaning(left), meaning(right), strict=True)]
-    assert meaning(product(left, right)) == expected
+@given(st.lists(disjunctions, max_size=3))
+def test_conjunction_and_disjunction(operands):
+    meanings = [meaning(operand) for operand in operands] or [[True] * len(POINTS)]
+    assert meaning(Algebra().conjunction(operands)) == list(map(all, zip(*meanings, strict=True)))
+    meanings = [meaning(operand) for operand in operands] or [[False] * len(POINTS)]
+    assert meaning(Algebra().disjunction(operands)) == list(map(any, zip(*meanings, strict=True)))
 
 
 @given(disjunctions)
 def test_reduce_changes_no_meaning_and_leaves_nothing_covered(disjunction):
-    reduced = reduce(disjunction)
+    reduced = Algebra().reduce(disjunction)
     assert meaning(reduced) == meaning(disjunction)
     first = [it for index, it in enumerate(disjunction) if it not in disjunction[:index]]
     assert reduced == [cube for cube in first if cube in reduced]
@@ -71,14 +82,14 @@ def test_reduce_changes_no_meaning_and_leaves_nothing_covered(disjunction):
 @given(disjunctions)
 def test_written_out_has_the_same_meaning(disjunction):
     disjunction = [cube for cube in disjunction if all(it != "name" for it, _ in cube.excluded)]
-    result = written_out(disjunction, {"n": 4})
+    result = Algebra().written_out(disjunction, {"n": 4})
     assert meaning(result) == meaning(disjunction)
     assert not any(cube.excluded for cube in result)
 
 
 def test_written_out_names_what_cannot_be():
     with pytest.raises(KeyError) as caught:
-        written_out([Cube({}, frozenset({("name", "p"), ("name", "q")}))], {"n": 4})
+        Algebra().written_out([Cube({}, frozenset({("name", "p"), ("name", "q")}))], {"n": 4})
     assert caught.value.args == (("name", "p"),)
 
 
@@ -100,10 +111,29 @@ def test_between_is_disjoint_and_complete(low, high, offset):
         assert sum(has(cube, point) for cube in pieces) == (low <= number <= high)
 
 
+@given(st.lists(st.tuples(st.integers(0, 7), st.sampled_from([0, 4, 6, 7])), max_size=4))
+def test_outside_is_disjoint_and_complete(values):
+    values = [(value & mask, mask) for value, mask in values]
+    pieces = outside("x", values, 0, 3)
+    for number in NUMBERS:
+        matched = any((number ^ value) & mask == 0 for value, mask in values)
+        assert sum(has(cube, {"x": number}) for cube in pieces) == (not matched)
+
+
+def test_masks_of_prefixes():
+    assert [mask for mask in range(8) if is_prefix(mask, 3)] == [0, 4, 6, 7]
+
+
 def test_too_many_cubes_are_refused():
     one = [Cube({"x": (value, 0xFFFF)}) for value in range(65)]
     other = [Cube({"y": (value, 0xFFFF)}) for value in range(65)]
     with pytest.raises(TooManyCubes):
-        product(one, other)
+        Algebra().conjunction([one, other])
+
+
+def test_work_is_limited_over_all_operations():
+    algebra = Algebra()
+    operands = [[Cube({"x": (value, 0xFFFF)}) for value in range(100)]] * 2
     with pytest.raises(TooManyCubes):
-        product(one * 1000, other * 1000)
+        for _ in range(STEPS_MAX // 100**2):
+            algebra.conjunction(operands)
