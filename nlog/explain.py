@@ -1,16 +1,20 @@
 """Explanations: which rule and which rows a row came from, down to the input rows.
 
-A derivation is found backward, by the check plans of the rules of the row's table. In a recursive
-table a row must not serve to derive itself, so rows on the path from the root are not used again,
-and a row that could not be derived on one path is tried anew on another. Every row of a table
-has a derivation that repeats no row on any path, so the search ends with one. Cost: look-ups in
-proportion to the tree for tables that are not recursive.
+Derivations are found backward, by the check plans of the rules of the row's table, which gives a
+graph: rows, and for each the bodies that derive it. In a recursive table a row may be derived from
+itself, and such a derivation explains nothing. So bodies are counted off forward, from input rows
+on (Dowling and Gallier 1984): a row is settled by the first body of which all rows are settled, and
+its derivation rests on theirs, which cannot rest on it. The graph is explored breadth first and
+no further than it takes to settle the row asked for, so that the derivation is among the
+shallowest. Cost: look-ups in proportion to the part of the graph explored; of a table that is not
+recursive any body will do, and only one is read.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from nlog.engine import _core
 from nlog.plan import UNIT_TABLE, StartPlan
@@ -18,8 +22,10 @@ from nlog.planner import Layout, plan_check
 from nlog.program import Program, Rule
 
 Row = tuple[Any, ...]
+Fact = tuple[str, Row]
 
-ALTERNATIVES_MAX = 256
+# Bodies read of one rule for one row of a recursive table; if that was not enough, more are.
+BODIES_FIRST = 16
 
 
 @frozen
@@ -35,21 +41,34 @@ class Derivation:
     premises: tuple["Derivation", ...] = field(default=())
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        lines = []
+        for depth, node in self._walk():
+            values = ", ".join(str(value) for value in node.row)
+            origin = node.rule.name if node.rule else "input"
+            lines.append(f"{'  ' * depth}{node.table}({values})  [{origin}]")
+        return "\n".join(lines)
 
     def inputs(self) -> Iterator["Derivation"]:
-        """The leaves: the input rows it all rests on."""
-        if self.rule is None:
-            yield self
-        for premise in self.premises:
-            yield from premise.inputs()
+        """The leaves that are input rows: what it all rests on."""
+        return (node for _, node in self._walk() if node.rule is None)
 
-    def _lines(self, indent: str = "") -> Iterator[str]:
-        values = ", ".join(str(value) for value in self.row)
-        origin = self.rule.name if self.rule else "input"
-        yield f"{indent}{self.table}({values})  [{origin}]"
-        for premise in self.premises:
-            yield from premise._lines(indent + "  ")
+    def _walk(self) -> Iterator[tuple[int, "Derivation"]]:
+        """Every node with its depth, parents first; without recursion, since trees may be deep."""
+        rest = [(0, self)]
+        while rest:
+            depth, node = rest.pop()
+            yield depth, node
+            rest += [(depth + 1, premise) for premise in reversed(node.premises)]
+
+
+@define(eq=False)
+class _Attempt:
+    """A body that derives `head` as soon as the `missing` ones of its premises are settled."""
+
+    head: Fact
+    rule: Rule
+    premises: list[Fact]
+    missing: set[Fact]
 
 
 class Explainer:
@@ -64,41 +83,44 @@ class Explainer:
         self._rules: dict[str, list[Rule]] = {}
         for rule in lowered.rules:
             self._rules.setdefault(rule.head, []).append(rule)
+        self._recursive = {
+            table for stratum in lowered.strata if stratum.recursive for table in stratum.tables
+        }
 
     def explain(self, table: str, row: Row) -> Derivation:
         """A derivation of a row that is in the table."""
-        found = self._derive(table, row, set())
-        assert found is not None, "a row in a table without a derivation"
-        return found
+        bodies_max = BODIES_FIRST
+        while True:
+            search = _Search(self, (table, row), bodies_max)
+            found = search.run()
+            if found is not None:
+                return found
+            assert search.cut_short, "a row in a table without a derivation"
+            bodies_max *= BODIES_FIRST
 
-    def _derive(self, table: str, row: Row, path: set[tuple[str, Row]]) -> Derivation | None:
-        if self._program.tables[table].kind == "input":
-            return Derivation(table, row)
-        if (table, row) in path:
-            return None
-        path.add((table, row))
-        try:
-            for rule in self._rules.get(table, ()):
-                for body in self._core.derivations(self._check(rule), row, ALTERNATIVES_MAX):
-                    premises = self._derive_all(body, path)
-                    if premises is not None:
-                        return Derivation(table, row, rule, premises)
-        finally:
-            path.discard((table, row))
-        return None
+    def is_input(self, table: str) -> bool:
+        """Whether rows of `table` need no derivation."""
+        return self._program.tables[table].kind == "input"
 
-    def _derive_all(
-        self, body: list[tuple[int, Row]], path: set[tuple[str, Row]]
-    ) -> tuple[Derivation, ...] | None:
-        premises = []
-        for number, row in body:
-            if self._names[number] == UNIT_TABLE:
-                continue
-            premise = self._derive(self._names[number], row, path)
-            if premise is None:
-                return None
-            premises.append(premise)
-        return tuple(premises)
+    def attempts(self, fact: Fact, bodies_max: int) -> tuple[list[_Attempt], bool]:
+        """The bodies that derive a fact, and whether there may be more of them."""
+        table, row = fact
+        found: list[_Attempt] = []
+        cut_short = False
+        limit = bodies_max if table in self._recursive else 1
+        for rule in self._rules.get(table, ()):
+            bodies = self._core.derivations(self._check(rule), row, limit)
+            cut_short |= table in self._recursive and len(bodies) == limit
+            for body in bodies:
+                premises = [
+                    (self._names[number], premise)
+                    for number, premise in body
+                    if self._names[number] != UNIT_TABLE
+                ]
+                found.append(_Attempt(fact, rule, premises, set(premises)))
+            if found and limit == 1:
+                break
+        return found, cut_short
 
     def _check(self, rule: Rule) -> StartPlan:
         """The rule's check plan; the core gets the indexes it needs when it is first made."""
@@ -109,3 +131,59 @@ class Explainer:
                 for columns in indexes[before.get(name, 0) :]:
                     self._core.add_index(self._layout.numbers[name], columns)
         return self._plans[rule.number]
+
+
+class _Search:
+    """One search for a derivation of `goal`."""
+
+    def __init__(self, explainer: Explainer, goal: Fact, bodies_max: int) -> None:
+        self._explainer = explainer
+        self._goal = goal
+        self._bodies_max = bodies_max
+        self._settled: dict[Fact, Derivation] = {}
+        self._waiting: defaultdict[Fact, list[_Attempt]] = defaultdict(list)
+        self.cut_short = False
+
+    def run(self) -> Derivation | None:
+        """The derivation, or None if there is none with `bodies_max` bodies a rule."""
+        queue = deque([self._goal])
+        seen = {self._goal}
+        while queue and self._goal not in self._settled:
+            fact = queue.popleft()
+            if fact in self._settled:
+                continue
+            if self._explainer.is_input(fact[0]):
+                self._settle(fact, Derivation(*fact))
+                continue
+            attempts, cut_short = self._explainer.attempts(fact, self._bodies_max)
+            self.cut_short |= cut_short
+            for attempt in attempts:
+                self._try(attempt)
+                queue += [fact for fact in attempt.premises if fact not in seen]
+                seen.update(attempt.premises)
+        return self._settled.get(self._goal)
+
+    def _try(self, attempt: _Attempt) -> None:
+        """Settle the attempt's head if its premises are, and else wait for those that are not."""
+        attempt.missing -= self._settled.keys()
+        for fact in attempt.missing:
+            self._waiting[fact].append(attempt)
+        if not attempt.missing and attempt.head not in self._settled:
+            self._settle(attempt.head, self._derivation(attempt))
+
+    def _settle(self, fact: Fact, derivation: Derivation) -> None:
+        """Note a derivation, and those that waited for nothing else."""
+        fresh = [(fact, derivation)]
+        while fresh:
+            fact, derivation = fresh.pop()
+            if fact in self._settled:
+                continue
+            self._settled[fact] = derivation
+            for attempt in self._waiting.pop(fact, ()):
+                attempt.missing.discard(fact)
+                if not attempt.missing and attempt.head not in self._settled:
+                    fresh.append((attempt.head, self._derivation(attempt)))
+
+    def _derivation(self, attempt: _Attempt) -> Derivation:
+        premises = tuple(self._settled[premise] for premise in attempt.premises)
+        return Derivation(*attempt.head, attempt.rule, premises)

@@ -1,0 +1,58 @@
+"""Random programs under random transactions: the engine says what the naive evaluator says.
+
+Each seed is a program and a history (trial.py); a failure shows the smallest that was found. The
+long run over many more of them is `python -m tests.long_run`.
+"""
+
+import random
+
+import pytest
+
+import nlog
+from nlog.check import stratify
+from tests.engine.programs import random_program
+from tests.engine.trial import random_trial, run_seed, shrink
+
+SEEDS = range(120)
+TRANSACTIONS = 8
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_engine_is_the_reference(seed: int):
+    run_seed(seed, TRANSACTIONS)
+
+
+def test_a_seed_is_a_trial():
+    assert str(random_trial(7, 5)) == str(random_trial(7, 5))
+    assert str(random_trial(7, 5)) != str(random_trial(8, 5))
+
+
+def test_random_programs_have_what_they_should():
+    """A generator that never negates, or never recurs, would test less than it seems to."""
+    programs = [nlog.parse(random_program(random.Random(seed)).text) for seed in range(100)]
+    recursive = [p for p in programs if any(stratum.recursive for stratum in p.strata)]
+    mutual = [p for p in programs if any(len(stratum.tables) > 1 for stratum in p.strata)]
+    negating = [p for p in programs if any(a.negated for rule in p.rules for a in rule.atoms)]
+    nonlinear = [p for p in programs if any(_recursive_atoms(p, rule) > 1 for rule in p.rules)]
+    deep = [p for p in programs if len(p.strata) >= 4]
+    assert len(recursive) > 50
+    assert len(mutual) > 10
+    assert len(negating) > 50
+    assert len(nonlinear) > 10
+    assert len(deep) > 20
+    assert all(stratify(p.tables, p.rules) == p.strata for p in programs)
+
+
+def _recursive_atoms(program: nlog.Program, rule) -> int:
+    stratum = next(s for s in program.strata if rule.head in s.tables)
+    return sum(atom.table in stratum.tables for atom in rule.atoms)
+
+
+def test_shrinking_keeps_what_fails_and_nothing_else():
+    trial = random_trial(3, 6)
+    marked = trial.program.rules[2]
+    smallest = shrink(
+        trial, lambda t: marked in t.program.rules and any(s.ending == "commit" for s in t.history)
+    )
+    assert smallest.program.rules == (marked,)
+    assert [len(script.operations) for script in smallest.history] == [0]
