@@ -7,9 +7,12 @@ long run over many more of them is `python -m tests.long_run`.
 import random
 
 import pytest
+from attrs import evolve
 
 import nlog
 from nlog.check import stratify
+from nlog.engine import reference
+from tests import long_run
 from tests.engine.programs import random_program
 from tests.engine.trial import random_trial, run_seed, shrink
 
@@ -56,3 +59,27 @@ def test_shrinking_keeps_what_fails_and_nothing_else():
     )
     assert smallest.program.rules == (marked,)
     assert [len(script.operations) for script in smallest.history] == [0]
+
+
+def test_the_long_run_counts_what_it_compared(capsys: pytest.CaptureFixture[str]):
+    assert long_run.main(["--programs", "3", "--transactions", "4", "--seed", "900"]) == 0
+    out = capsys.readouterr().out
+    assert "3 programs from seed 900" in out
+    assert "12 transactions over 3 programs: engine = reference = recompute" in out
+
+
+def test_a_difference_is_shown_with_all_it_takes_to_see_it_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """A naive evaluator that forgets a rule stands in for an engine that does."""
+    evaluate = reference.evaluate
+
+    def forgetful(program: nlog.Program, inputs):
+        return evaluate(evolve(program, rules=program.rules[1:]), inputs)
+
+    monkeypatch.setattr(reference, "evaluate", forgetful)
+    assert long_run.main(["--programs", "5", "--transactions", "4", "--seed", "900"]) == 1
+    shown = capsys.readouterr().err
+    assert "seed 90" in shown
+    assert "the engine differs from the naive evaluator" in shown
+    assert shown.count(" :- ") < 4

@@ -111,7 +111,7 @@ def run_seed(seed: int, transactions: int) -> None:
     trial = random_trial(seed, transactions)
     error = _failure(trial)
     if error is not None:
-        smallest = shrink(trial, lambda candidate: _failure(candidate) is not None)
+        smallest = shrink(trial, lambda candidate: _kind(_failure(candidate)) == _kind(error))
         error = _failure(smallest)
         text = f"seed {seed}, {transactions} transactions\n\n{smallest}\n\n"
         raise TrialError(f"{text}{type(error).__name__}: {error}") from error
@@ -142,6 +142,11 @@ def _failure(trial: Trial) -> Exception | None:
     return None
 
 
+def _kind(error: Exception | None) -> tuple[type, str]:
+    """What must stay the same while a trial shrinks: another failure is another matter."""
+    return type(error), str(error).partition(":")[0]
+
+
 def _smaller(trial: Trial) -> Iterator[Trial]:
     rules = trial.program.rules
     for place in range(len(rules)):
@@ -157,8 +162,9 @@ def _smaller(trial: Trial) -> Iterator[Trial]:
 def _smaller_scripts(script: Script) -> Iterator[Script]:
     operations = script.operations
     for place, operation in enumerate(operations):
-        if operation.table != POISON.name:
-            yield evolve(script, operations=operations[:place] + operations[place + 1 :])
+        if operation.table == POISON.name:
+            continue
+        yield evolve(script, operations=operations[:place] + operations[place + 1 :])
         for row in range(len(operation.rows) if len(operation.rows) > 1 else 0):
             fewer = evolve(operation, rows=operation.rows[:row] + operation.rows[row + 1 :])
             operations_left = (*operations[:place], fewer, *operations[place + 1 :])
