@@ -71,7 +71,7 @@ SCALARS = {scalar.name: scalar for scalar in (BOOL, INT, STR, MAC, IP4, PREFIX)}
 def record_class(record: Record) -> type:
     """The named tuple class that rows show values of `record` as."""
     names = [name for name, _ in record.fields]
-    return namedtuple(record.name, names, rename=True)  # noqa: PYI024
+    return namedtuple(record.name, names, rename=True)  # noqa: PYI024 - a class made at run time
 
 
 def records_in(type_: Type) -> Iterator[Record]:

@@ -3,7 +3,7 @@
 Entities go in and out through transactions (`nvp_state.transaction`):
 
     store = Store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Host("hv1", "192.0.2.1"), Switch("s0", "acme"))
         tx.add(Port("s0p0", "s0", "0a:00:00:00:00:01", host="hv1"))
     tx.change.added                    # what came, with the numbers it was given
@@ -28,7 +28,6 @@ from attrs import evolve
 from nvp_state.allocation import NumberPool
 from nvp_state.entities import KINDS, Entity, Host, Key, Port, Reference, references
 from nvp_state.records import Change, Record
-from nvp_state.transaction import Transaction
 
 Exchange = tuple[Record | None, Record | None]
 """A record before and after."""
@@ -45,10 +44,6 @@ class Store:
         self._host_of_ip: dict[str, str] = {}
         self._position_next = 0
         self._last: tuple[Change, list[Exchange]] | None = None
-
-    def transaction(self) -> Transaction:
-        """Begin a transaction. Nothing is read or changed before it commits."""
-        return Transaction(self)
 
     def record(self, kind: str, key: Key) -> Record | None:
         """Return the record of this kind and key, or None."""

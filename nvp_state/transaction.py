@@ -11,7 +11,7 @@ Cost: in proportion to the operations; `become`, which compares all, looks at th
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from nvp_state.entities import (
     KINDS,
@@ -25,9 +25,7 @@ from nvp_state.entities import (
 )
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.records import OFPORT_MAX, Change
-
-if TYPE_CHECKING:
-    from nvp_state.store import Store
+from nvp_state.store import Store
 
 _NAMED_MAX = 3
 _PLURALS = {"port": "ports", "acl": "ACLs"}
@@ -39,7 +37,7 @@ class Transaction:
     An exception in the block discards the transaction. After the commit `change` says what it did.
     """
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self._operations: list[tuple[str, Reference, Entity | None]] = []
         self._change: Change | None = None
@@ -108,7 +106,7 @@ class Transaction:
 class _Outcome:
     """What a store would be after some operations: the entities wanted, over those there."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.wanted: dict[Reference, Entity | None] = {}
         self.cleared = False

@@ -11,6 +11,7 @@ from nvp_state.document import dump_document, load_document, parse_document, sav
 from nvp_state.entities import Acl, Host, Port, Switch
 from nvp_state.errors import StateError
 from nvp_state.store import Store
+from nvp_state.transaction import Transaction
 from tests.nvp_state import networks
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "three_tier.json"
@@ -93,7 +94,7 @@ def test_a_store_dumps_what_it_loaded(network):
     document = dump_document(network)
     store = Store()
     for _ in range(2):
-        with store.transaction() as tx:
+        with Transaction(store) as tx:
             tx.become(load_document(document))
         assert dump_document(store) == document
     assert not tx.change
@@ -230,7 +231,7 @@ def test_json_and_yaml_say_the_same():
 def test_the_example_has_two_tenants_with_the_same_addresses():
     entities = load_document(EXAMPLE)
     store = Store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.become(entities)
     tenants = {it.name: it.tenant for it in entities if isinstance(it, Switch)}
     assert sorted(set(tenants.values())) == ["acme", "globex"]

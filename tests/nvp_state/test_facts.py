@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nvp_state.entities import Acl, Host, Port, Switch
 from nvp_state.facts import facts_of, facts_of_record
 from nvp_state.store import Store
+from nvp_state.transaction import Transaction
 from tests.nvp_state.networks import networks
 
 MAC = "0a:00:00:00:00:01"
@@ -34,7 +35,7 @@ def apply(facts, deltas):
 def test_deltas_add_up(states):
     store, facts = Store(), {}
     for state in states:
-        with store.transaction() as tx:
+        with Transaction(store) as tx:
             tx.become(state)
         apply(facts, facts_of(tx.change))
         expected = Counter(
@@ -50,7 +51,7 @@ def test_deltas_add_up(states):
 
 def test_the_rows_of_a_network():
     store = Store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Host("h0", "192.0.2.1"), Host("h1", "192.0.2.2"), Switch("s0", "acme"))
         tx.add(
             Port("p0", "s0", MAC, "10.0.0.1", "h1"),
@@ -80,10 +81,10 @@ def test_the_rows_of_a_network():
 
 def test_a_moved_port_is_one_row_of_the_physical_program():
     store = Store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Host("h0", "192.0.2.1"), Host("h1", "192.0.2.2"), Switch("s0", "acme"))
         tx.add(Port("p0", "s0", MAC, host="h0"))
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.replace(Port("p0", "s0", MAC, host="h1"))
     (delta,) = facts_of(tx.change)
     assert (delta.program, delta.table) == ("physical", "vif")

@@ -9,6 +9,7 @@ from nvp_state.entities import Acl, Host, Port, Switch
 from nvp_state.errors import StateError
 from nvp_state.records import OFPORT_MAX, Change
 from nvp_state.store import Store
+from nvp_state.transaction import Transaction
 from tests.nvp_state import networks
 
 MAC = "0a:00:00:00:00:01"
@@ -122,7 +123,7 @@ def resolved(twin, operations):
 
 
 def commit(store, operations):
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         for verb, entity in operations:
             if verb == "remove":
                 tx.remove((entity.kind, entity.key))
@@ -148,7 +149,7 @@ def test_store_is_its_twin(steps):
             change = commit(store, step)
         else:
             expected = twin.become(step)
-            with store.transaction() as tx:
+            with Transaction(store) as tx:
                 tx.become(step)
             change = tx.change
         assert snapshot(store) == expected.snapshot()
@@ -177,7 +178,7 @@ def assert_explains(change, before, after):
 
 def small_store():
     store = Store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Port("p0", "s0", MAC, host="h0"), Port("p1", "s0", MAC, host="h0"))
         tx.add(Host("h0", "192.0.2.1"), Host("h1", "192.0.2.2"), Switch("s0", "acme"))
         tx.add(Acl("s0", "to-lport", 1, "ip4", "drop"))
@@ -186,11 +187,11 @@ def small_store():
 
 def test_numbers_are_the_smallest_free_and_stay():
     store = small_store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.remove(("port", "p0"))
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.replace(Port("p1", "s0", MAC, ip="10.0.0.9", host="h0"))
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Port("p2", "s0", MAC, host="h1"), Port("p3", "s0", MAC, host="h0"))
     numbers = {it.entity.key: (it.tunnel_key, it.ofport) for it in store.records("port")}
     assert numbers == {"p1": (2, 2), "p2": (1, 1), "p3": (3, 1)}
@@ -198,7 +199,7 @@ def test_numbers_are_the_smallest_free_and_stay():
 
 def test_moving_a_port_changes_its_ofport_only():
     store = small_store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.replace(Port("p1", "s0", MAC, host="h1"))
     ((old, new),) = tx.change.replaced
     assert (old.tunnel_key, old.ofport, new.tunnel_key, new.ofport) == (2, 2, 2, 1)
@@ -207,7 +208,7 @@ def test_moving_a_port_changes_its_ofport_only():
 def test_all_problems_are_told_at_once():
     store = small_store()
     before = snapshot(store)
-    with pytest.raises(StateError) as caught, store.transaction() as tx:
+    with pytest.raises(StateError) as caught, Transaction(store) as tx:
         tx.add(Host("h0", "192.0.2.7"), Host("h2", "192.0.2.2"))
         tx.remove(("port", "p9"), Switch("s0", "acme"))
         tx.add(Port("p2", "s9", MAC, host="h9"))
@@ -233,23 +234,23 @@ def test_all_problems_are_told_at_once():
 
 def test_hosts_swap_addresses():
     store = small_store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.replace(Host("h0", "192.0.2.2"), Host("h1", "192.0.2.1"))
     assert (store.host_with_ip("192.0.2.1"), store.host_with_ip("192.0.2.2")) == ("h1", "h0")
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.add(Host("h2", "192.0.2.3"))
-    with pytest.raises(StateError, match="is the address of"), store.transaction() as tx:
+    with pytest.raises(StateError, match="is the address of"), Transaction(store) as tx:
         tx.add(Host("h3", "192.0.2.1"))
 
 
 def test_a_host_has_only_so_many_ports():
     store = small_store()
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         for number in range(2, OFPORT_MAX):
             tx.add(Port(f"p{number}", "s0", MAC, host="h0"))
     with pytest.raises(StateError, match='host "h0": would carry 32768 ports; 32767 are the most'):
         commit(store, [("add", Port("last", "s0", MAC, host="h0"))])
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.remove(("port", "p17"))
         tx.add(Port("last", "s0", MAC, host="h0"))
     assert store.record("port", "last").ofport == 18
@@ -258,7 +259,7 @@ def test_a_host_has_only_so_many_ports():
 def test_an_exception_discards_the_transaction():
     store = small_store()
     before = snapshot(store)
-    with pytest.raises(ZeroDivisionError), store.transaction() as tx:
+    with pytest.raises(ZeroDivisionError), Transaction(store) as tx:
         tx.remove(("port", "p0"))
         raise ZeroDivisionError
     assert snapshot(store) == before
@@ -280,7 +281,7 @@ def test_only_the_last_change_can_be_reverted_and_once():
 
 
 def test_a_transaction_commits_once():
-    transaction = small_store().transaction()
+    transaction = Transaction(small_store())
     assert transaction.commit() == Change()
     with pytest.raises(ValueError, match="already"):
         transaction.commit()
@@ -288,13 +289,13 @@ def test_a_transaction_commits_once():
 
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="did you mean `port`"):
-        small_store().transaction().remove(("prt", "p0"))
+        Transaction(small_store()).remove(("prt", "p0"))
 
 
 def test_become_with_little_changed_changes_little():
     store = small_store()
     entities = list(store)
-    with store.transaction() as tx:
+    with Transaction(store) as tx:
         tx.become([evolve(it, ip="10.0.0.3") if it.key == "p1" else it for it in entities])
     assert not tx.change.added
     assert not tx.change.removed
@@ -303,5 +304,5 @@ def test_become_with_little_changed_changes_little():
 
 def test_become_takes_nothing_twice():
     store = small_store()
-    with pytest.raises(StateError, match="is there already"), store.transaction() as tx:
+    with pytest.raises(StateError, match="is there already"), Transaction(store) as tx:
         tx.become([*store, Switch("s0", "globex")])
