@@ -237,8 +237,8 @@ class TableView(AbstractSet[Row]):
         self._number = engine._layout.numbers[table.name]
 
     @classmethod
-    def _from_iterable(cls, rows: Iterable[Row]) -> AbstractSet[Row]:  # type: ignore[override]  # narrower than Set
-        return frozenset(rows)
+    def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
+        return frozenset(it)
 
     @property
     def columns(self) -> tuple[str, ...]:
