@@ -84,8 +84,8 @@ _SETS = (
 outputs = st.sampled_from([*(Output(port) for port in (*SWITCH_PORTS, 9)), Output(IN_PORT)])
 actions: st.SearchStrategy[Action] = st.one_of(
     outputs,
-    outputs,
     st.sampled_from(_SETS),
+    st.sampled_from(_SETS[:6]),  # that any packet has
     st.sampled_from(TABLES).map(Resubmit),
     st.sampled_from(GROUPS).map(Group),
 )
@@ -105,10 +105,11 @@ def matches(draw: st.DrawFn) -> Match:
 
 @st.composite
 def flows(draw: st.DrawFn) -> Flow:
-    table, match = draw(st.sampled_from(TABLES)), draw(matches())
+    # Often a match on everything, or walks would end at the first miss.
+    table, match = draw(st.sampled_from(TABLES)), draw(st.just(Match()) | matches())
     priority = draw(st.sampled_from([1, 2]))
     chosen: list = []
-    for action in draw(st.lists(actions, max_size=3)):
+    for action in draw(st.lists(actions, min_size=1, max_size=4)):
         try:
             Flow(table, priority, match, (action,))
         except FlowError:
@@ -124,6 +125,23 @@ buckets = st.builds(
     actions=st.lists(actions, max_size=2).map(tuple),
 )
 entries = st.one_of(flows(), flows(), flows(), buckets)
+
+
+@st.composite
+def pipelines(draw: st.DrawFn, max_size: int) -> list:
+    """Entries of distinct identity, most often with a flow for every packet in a table."""
+    chosen: list = draw(st.lists(entries, max_size=max_size))
+    for table in TABLES:
+        if draw(st.integers(0, 3)):
+            some = tuple(draw(st.lists(st.sampled_from(_SETS[:6]), max_size=1)))
+            then = (Resubmit(table + 1),) if table < max(TABLES) and draw(st.booleans()) else ()
+            flood = (Group(draw(st.sampled_from(GROUPS))),) if draw(st.booleans()) else ()
+            chosen.append(Flow(table, 0, Match(), (*some, *then, *flood, draw(outputs))))
+    if draw(st.booleans()):
+        setting = draw(st.sampled_from(_SETS[:6]))
+        chosen.append(Bucket(1, 1, (setting, draw(outputs))))
+        chosen.append(Bucket(1, 2, (draw(outputs), Resubmit(2))))
+    return distinct(chosen)
 
 
 def update_between(has: list, wanted: list) -> FlowUpdate:

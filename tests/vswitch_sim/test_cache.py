@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vswitch_sim.flows import SWITCH_PORTS, distinct, entries, update_between
+from tests.vswitch_sim.flows import SWITCH_PORTS, distinct, pipelines, update_between
 from tests.vswitch_sim.frames import specs
 from tests.vswitch_sim.linear import LinearSwitch
 from vswitch_sim import Bucket, Flow, FlowUpdate, Group, Match, Output, Switch
@@ -20,8 +20,8 @@ def key_of(packet) -> tuple:
 
 @settings(max_examples=120, deadline=None)
 @given(
-    st.lists(entries, max_size=12).map(distinct),
-    st.lists(entries, max_size=12).map(distinct),
+    pipelines(max_size=10),
+    pipelines(max_size=10),
     st.lists(packets, min_size=1, max_size=6, unique_by=key_of),
     st.integers(0, 3),
 )

@@ -8,7 +8,7 @@ from attrs import evolve
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.vswitch_sim.flows import SWITCH_PORTS, distinct, entries, update_between
+from tests.vswitch_sim.flows import SWITCH_PORTS, distinct, entries, pipelines, update_between
 from tests.vswitch_sim.frames import Spec, specs
 from tests.vswitch_sim.linear import LinearSwitch
 from vswitch_sim import (
@@ -45,9 +45,10 @@ def difference(now: Mapping[str, int], before: dict[str, int]) -> Counter:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.lists(entries, max_size=10).map(distinct), min_size=1, max_size=3),
+    st.lists(pipelines(max_size=8), min_size=1, max_size=3),
     st.lists(packets, min_size=1, max_size=5),
 )
+@example([[Flow(0, 1, Match(), ())]], [(1, PLAIN, 0)])
 @example([[LOOP]], [(1, PLAIN, 0)])
 @example([[BUSH]], [(1, PLAIN, 0)])
 @example([[FORK, Bucket(1, 1, (Group(1),)), Bucket(1, 2, (Group(1),))]], [(1, PLAIN, 0)])
@@ -199,3 +200,18 @@ def test_buckets_have_registers_of_their_own():
         )
     )
     assert [egress.port for egress in switch.process(1, PLAIN.build())] == [2, 3, 3]
+
+
+def test_what_a_resubmit_changes_stays_changed_after_it():
+    switch = new_switch()
+    switch.apply(
+        FlowUpdate(
+            add=[
+                Flow(0, 1, Match(), (Resubmit(1), Output(2), Resubmit(2))),
+                Flow(1, 1, Match(), (SetField("eth_dst", 5), SetField("reg0", 1))),
+                Flow(2, 1, Match.of(reg0=1), (Output(3),)),
+            ]
+        )
+    )
+    egress = switch.process(1, PLAIN.build())
+    assert [(e.port, e.frame[:6]) for e in egress] == [(p, bytes([0] * 5 + [5])) for p in (2, 3)]
