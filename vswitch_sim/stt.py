@@ -1,6 +1,6 @@
 """Stateless Transport Tunneling: an Ethernet frame in a header that looks like TCP.
 
-STT (draft-davie-stt-08, sections 2 and 3) lets a NIC's TCP segmentation offload cut up to 64 KiB
+STT (draft-davie-stt-08) lets a NIC's TCP segmentation offload cut up to 64 KiB
 of tunnelled frame into packets. There is no connection and no state on the sending side:
 
     outer IPv4 | TCP-like header, 20 bytes | STT header, 18 bytes, first segment only | frame

@@ -1,7 +1,7 @@
 """The underlay: an L3 network of routers that joins the hosts' NICs.
 
 Any topology will do. Packets take a shortest path; where several are equally short, a hash of the
-outer addresses and ports chooses (RFC 2992), so one flow stays on one path. Only routers forward.
+outer addresses and ports chooses (RFC 2991), so one flow stays on one path. Only routers forward.
 Every packet has DF set: one larger than a link's MTU is dropped and counted, as is one whose TTL
 runs out or which has no route.
 
