@@ -17,13 +17,14 @@ from attrs import frozen
 import nlog
 from nvp_state.errors import Problem, StateError
 from nvp_state.facts import PHYSICAL, FactDelta
-from nvp_state.flows import to_actions, to_flow
+from nvp_state.flows import to_bucket, to_flow
 from vswitch_sim import FlowError
 
 Row = tuple[Any, ...]
 
 RULES = Path(str(resources.files("nlog"))) / "rules"
 OUTPUTS = {"physical_flow": "flows", "physical_bucket": "buckets", "tunnel": "tunnels"}
+KEY_MAX = 0xFFFFFFFF
 PASSED_ON = ("datapath", "port_binding", "universal_flow", "universal_bucket")
 
 
@@ -92,9 +93,9 @@ class LogicalController(Controller):
         return changes
 
     def _malformed(self, changes: nlog.Changes) -> list[Problem]:
-        """Derived flows that no switch would accept, by the rules that made them."""
+        """Derived rows that become no flows a switch accepts, by the rules that made them."""
         found: dict[str, Problem] = {}
-        for table in ("universal_flow", "universal_bucket"):
+        for table in PASSED_ON:
             for row in changes[table].inserted:
                 try:
                     _check(table, row)
@@ -145,8 +146,12 @@ def _distribute(parts: dict[str, dict[str, list[Row]]], name: str, rows: Iterabl
 
 
 def _check(table: str, row: Row) -> None:
-    if table == "universal_flow":
-        _, _, number, priority, match, actions = row
-        to_flow(number, priority, match, actions)
-    else:
-        to_actions(row[-1])
+    match table:
+        case "universal_flow":
+            _, _, number, priority, match, actions = row
+            to_flow(number, priority, match, actions)
+        case "universal_bucket":
+            to_bucket(*row[1:])
+        case "datapath" | "port_binding":
+            if not 0 < row[-1] <= KEY_MAX:
+                raise FlowError(f"{row}: the key must be in 1..{KEY_MAX:#x}")

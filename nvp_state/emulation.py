@@ -97,25 +97,20 @@ class Emulation:
                 self.fabric.remove_tunnel(host, number)
         for record in gone:
             self._detach(record)
-        self._move_hosts(change)
+        self._renew_hosts(change)
         for record in come:
             self._attach(record)
         for host, delta in change.hosts.items():
-            for _, remote_ip, number in delta.tunnels_added:
-                self.fabric.add_tunnel(host, number, remote_ip)
-            self._agents[host].apply(delta)
-        for removed in _hosts(change.entities.removed):
-            self.fabric.remove_host(removed.name)
-            del self._agents[removed.name]
+            if host in self._agents:
+                for _, remote_ip, number in delta.tunnels_added:
+                    self.fabric.add_tunnel(host, number, remote_ip)
+                self._agents[host].apply(delta)
 
-    def _move_hosts(self, change: NetworkChange) -> None:
-        """Make hosts that came, and readdress those whose IP changed."""
-        for host in _hosts(change.entities.added):
-            if host.name not in self.fabric.underlay:
-                if ROUTER not in self.fabric.underlay:
-                    self.fabric.underlay.add_router(ROUTER)
-                self.fabric.underlay.add_host(host.name, ROUTER)
-            self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
+    def _renew_hosts(self, change: NetworkChange) -> None:
+        """Remove hosts, readdress others, make new ones: each may get the IP of one before it."""
+        for host in _hosts(change.entities.removed):
+            self.fabric.remove_host(host.name)
+            del self._agents[host.name]
         self.fabric.readdress(
             {
                 new.entity.name: new.entity.ip
@@ -123,6 +118,12 @@ class Emulation:
                 if isinstance(new.entity, Host)
             }
         )
+        for host in _hosts(change.entities.added):
+            if host.name not in self.fabric.underlay:
+                if ROUTER not in self.fabric.underlay:
+                    self.fabric.underlay.add_router(ROUTER)
+                self.fabric.underlay.add_host(host.name, ROUTER)
+            self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
 
     def _attach(self, record: Record) -> None:
         port = record.entity

@@ -155,8 +155,14 @@ class Entity:
 
 
 def readable(key: Key) -> str:
-    """Return a key as one text; an ACL's reads `switch:direction:priority:match`."""
-    return ":".join(map(str, key)) if isinstance(key, tuple) else str(key)
+    r"""Return a key as one text; an ACL's reads `switch:direction:priority:match`.
+
+    No two keys have one text: in a switch's name a colon is written `\:`, a backslash twice.
+    """
+    if not isinstance(key, tuple):
+        return key
+    switch, *others = key
+    return ":".join([switch.replace("\\", r"\\").replace(":", r"\:"), *map(str, others)])
 
 
 def title(kind: str, key: Key) -> str:

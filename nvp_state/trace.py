@@ -5,6 +5,7 @@ universal flow it was made of. Here the two are put together, from the VIF where
 to all the VIFs where copies come out, tunnels included.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
-HOPS_MAX = 64
+# The limits of the fabric: beyond them a frame loops.
+TUNNELS_MAX = 16
+HOPS_MAX = 20_000
 
 
 @frozen
@@ -48,12 +51,16 @@ class Step:
 
 @frozen
 class Hop:
-    """One switch on the way: the host, the port by which the frame came, and the steps there."""
+    """One switch on the way: the host, the port by which the frame came, and the steps there.
+
+    `lost` names the hosts to which copies leave that the underlay has no route to.
+    """
 
     host: str
     in_port: str
     steps: tuple[Step, ...]
     trace: Trace = field(repr=False)
+    lost: tuple[str, ...] = ()
 
 
 @frozen
@@ -71,6 +78,8 @@ class NetworkTrace:
                 yield f"  {step}"
             for reason in hop.trace.drops:
                 yield f"  dropped: {reason}"
+            for host in hop.lost:
+                yield f"  lost: the underlay has no route to {host}"
         yield f"delivered at: {', '.join(self.ports) or 'no port'}"
 
     def __str__(self) -> str:
@@ -91,20 +100,28 @@ class Tracer:
         """Follow a frame from a switch's port to every VIF."""
         hops: list[Hop] = []
         ports: list[str] = []
-        waiting = [(host, in_port, frame, 0)]
+        waiting = deque([(host, in_port, frame, 0, 0)])
         while waiting and len(hops) < HOPS_MAX:
-            here, number, arrived, tun_id = waiting.pop(0)
+            here, number, arrived, tun_id, tunnels = waiting.popleft()
             switch = self._fabric.switch(here)
             trace = switch.trace(number, arrived, tun_id)
-            steps = tuple(self._steps(here, trace))
-            hops.append(Hop(here, switch.ports[number].name, steps, trace))
+            lost: list[str] = []
             for egress in trace.egress:
                 beyond = self._fabric.far_end(here, egress.port)
-                if beyond is not None:
-                    waiting.append((*beyond, egress.frame, egress.tun_id))
-                elif switch.ports[egress.port].kind == "vif":
-                    ports.append(switch.ports[egress.port].name)
+                if beyond is None:
+                    if switch.ports[egress.port].kind == "vif":
+                        ports.append(switch.ports[egress.port].name)
+                elif not self._joined(here, beyond[0]):
+                    lost.append(beyond[0])
+                elif tunnels < TUNNELS_MAX:
+                    waiting.append((*beyond, egress.frame, egress.tun_id, tunnels + 1))
+            steps = tuple(self._steps(here, trace))
+            hops.append(Hop(here, switch.ports[number].name, steps, trace, tuple(lost)))
         return NetworkTrace(tuple(hops), tuple(ports))
+
+    def _joined(self, here: str, there: str) -> bool:
+        nodes = (self._fabric.hosts[host].node for host in (here, there))
+        return self._fabric.underlay.path_mtu(*nodes) > 0
 
     def _steps(self, host: str, trace: Trace) -> Iterator[Step]:
         if trace.root is not None:

@@ -64,7 +64,8 @@ _TERMS = [
     "ip4.src != {10.0.0.1, 10.0.0.2}", "tcp.dst == 80", "tcp.dst == {22, 443}", "tcp.dst != 80",
     "22 <= tcp.dst < 443", "udp.dst <= 67", "1000 < udp.src", "eth.src == 0a:00:00:00:00:01",
     "eth.dst == 0a:00:00:00:00:02", "eth.src != 0a:00:00:00:00:02", "ip.proto == 47",
-    "ip.ttl < 3", "ip.dscp != 0", "arp.op == 1", "arp.tpa == 10.0.0.1", "arp.sha != 0a:00:00:00:00:01",
+    "ip.ttl < 3", "ip.dscp != 0", "arp.op == 1", "arp.tpa == 10.0.0.1",
+    "arp.sha != 0a:00:00:00:00:01",
     "icmp4.type == 8", "eth.type == 0x9000", "eth.src == 0a:00:00:00:00:00/ff:ff:ff:ff:ff:fe",
 ]  # fmt: skip
 _EGRESS_TERMS = ['outport == "p0"', 'outport == {"p0", "p1", "p2"}', 'outport == "p3"']
@@ -138,13 +139,13 @@ _FORMS = [
     lambda it: _ip4(it) / TCP(sport=1001, dport=it["port"]) / Raw(b"x" * 9),
     lambda it: _ip4(it) / TCP(sport=it["port"], dport=80),
     lambda it: _ip4(it, tos=0xB8) / UDP(sport=it["port"], dport=67),
-    lambda it: IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67),
+    lambda _: IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67),
     lambda it: _ip4(it) / ICMP(type=8 if it["ttl"] == 1 else 0),
     lambda it: _ip4(it, proto=47) / Raw(b"gre?"),
     lambda it: _ip4(it, frag=3, proto=6) / Raw(b"\0\x50" * 20),
     lambda it: _ip4(it, ihl=3, proto=17) / Raw(bytes(8)),
-    lambda it: IPv6(src="fe80::1", dst="ff02::1") / ICMPv6ND_NS(tgt="fe80::2"),
-    lambda it: Raw(b"of type 0x9000"),
+    lambda _: IPv6(src="fe80::1", dst="ff02::1") / ICMPv6ND_NS(tgt="fe80::2"),
+    lambda _: Raw(b"of type 0x9000"),
     lambda it: ARP(hwtype=6, hwsrc=it["sha"], psrc=it["spa"]),
 ]
 

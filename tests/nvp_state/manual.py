@@ -66,7 +66,7 @@ def _one(tokens):
     if not NUMBER.match(token):
         return _compared(token, tokens.pop(0), _constants(tokens))
     if not tokens or tokens[0] not in RELATIONS:
-        return lambda packet, negated: (token == "1") != negated
+        return lambda _, negated: (token == "1") != negated
     return _range(token, tokens)
 
 
