@@ -71,9 +71,11 @@ format-check: $(STAMPS)/extra-check ## compare the layout with ruff's and clang-
 	@$(VENV)/bin/ruff format --check .
 	@$(if $(CXX_FILES),$(VENV)/bin/clang-format --dry-run --Werror $(CXX_FILES))
 
-lint: $(STAMPS)/extra-check ## look for likely mistakes with ruff
+lint: $(STAMPS)/extra-check ## look for likely mistakes with ruff, and in the bindings with g++
 	$(call say,linting)
 	@$(VENV)/bin/ruff check .
+	@$(CXX) -std=c++20 -Wall -Wextra -Werror -fvisibility=hidden -fsyntax-only -I. \
+	  $$($(VENV_PYTHON) -m pybind11 --includes) $(wildcard nlog/engine/*.cc)
 
 types: build $(STAMPS)/extra-check ## check the types of the Python sources
 	$(call say,checking the types)
@@ -122,12 +124,17 @@ $(STAMPS)/environment: | toolchain
 	@$(PYTHON) -m venv $(VENV)
 	@mkdir -p $(STAMPS) && touch $@
 
-# Without build isolation, so that what builds the extension is fetched once and not at every build.
-$(STAMPS)/build-tools: pyproject.toml $(STAMPS)/environment
-	$(call say,fetching what the build needs)
+# What builds the project, read from pyproject.toml; written only when it differs, since that file
+# holds much else whose change is no reason to build again.
+$(STAMPS)/build-requires.txt: pyproject.toml $(STAMPS)/environment
 	@$(VENV_PYTHON) -c 'import tomllib; build = tomllib.load(open("pyproject.toml", "rb")); \
-	  print(*build["build-system"]["requires"], sep="\n")' > $(STAMPS)/build-requires.txt
-	@$(PIP) install --requirement $(STAMPS)/build-requires.txt
+	  print(*build["build-system"]["requires"], sep="\n")' > $@.new
+	@cmp --silent $@.new $@ && rm $@.new || mv $@.new $@
+
+# Without build isolation, so that what builds the extension is fetched once and not at every build.
+$(STAMPS)/build-tools: $(STAMPS)/build-requires.txt
+	$(call say,fetching what the build needs)
+	@$(PIP) install --requirement $<
 	@touch $@
 
 $(STAMPS)/installed: setup.cfg $(wildcard setup.py) $(STAMPS)/build-tools
