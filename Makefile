@@ -9,6 +9,7 @@
 PYTHON ?= python3
 CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+PROGRAMS ?= 5000
 ROUNDS ?= 20
 
 VENV := .venv
@@ -90,11 +91,12 @@ core-test: toolchain ## run the core's C++ tests under the sanitizers
 	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
 	@$(CORE_TEST)
 
-fuzz: build $(STAMPS)/extra-test ## search for faults: the property tests in ROUNDS rounds (20)
+fuzz: build $(STAMPS)/extra-test ## search for faults: PROGRAMS (5000) programs, ROUNDS (20) of tests
+	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
+	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS)
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done
-	@$(if $(wildcard tests/long_run.py),$(VENV_PYTHON) -m tests.long_run)
 
 clean: ## remove all that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \
