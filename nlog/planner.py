@@ -5,7 +5,8 @@ For each rule and each atom it can start from, literals are placed greedily:
 1. an equality or condition as soon as its variables are bound, since it costs no table;
 2. an atom whose columns are all bound, which is one look-up in the table's own hash;
 3. else the positive atom with the most bound columns, by an index on exactly those columns; of
-   equals the one that leaves the fewest columns unbound, then the first written.
+   equals one outside the head's recursion, since a closure is larger than what it closes over,
+   then the one that leaves the fewest columns unbound, then the first written.
 
 So the order in which an author writes a body does not matter, and a cross product appears only
 where the rule is one. Indexes exist because some placement asked for them.
@@ -38,9 +39,10 @@ CHECK_POSITION = -1
 
 @define
 class Layout:
-    """Tables by number, and the indexes that plans made so far ask for."""
+    """Tables by number, those of one recursion, and the indexes that plans so far ask for."""
 
     numbers: dict[str, int]
+    recursions: dict[str, tuple[str, ...]]
     indexes: dict[str, list[tuple[int, ...]]] = field(factory=dict)
 
     def index(self, table: str, columns: tuple[int, ...]) -> int:
@@ -54,7 +56,10 @@ class Layout:
 def plan(program: Program) -> tuple[p.Plan, Layout]:
     """The plan of a program, and the layout that later plans for the same core go on from."""
     lowered = lower(program)
-    layout = Layout({name: number for number, name in enumerate(lowered.tables)})
+    layout = Layout(
+        {name: number for number, name in enumerate(lowered.tables)},
+        {name: stratum.tables for stratum in lowered.strata for name in stratum.tables},
+    )
     strata = []
     for stratum in lowered.strata:
         rules = tuple(
@@ -92,7 +97,7 @@ def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
             terms.append(argument)
     head = Atom(rule.head, tuple(terms))
     body = [*_numbered(rule), *((None, test) for test in tests)]
-    return _Placement(layout).start(CHECK_POSITION, head, body, ())
+    return _Placement(layout, rule.head).start(CHECK_POSITION, head, body, ())
 
 
 Numbered = tuple[int | None, BodyLiteral]
@@ -110,7 +115,7 @@ def _plan_rule(rule: Rule, recursive: bool, layout: Layout) -> p.RulePlan:
     for position, atom in body:
         if position is not None and isinstance(atom, Atom):
             rest = [literal for literal in body if literal[0] != position]
-            deltas.append(_Placement(layout).start(position, atom, rest, rule.arguments))
+            deltas.append(_Placement(layout, rule.head).start(position, atom, rest, rule.arguments))
     check = plan_check(rule, layout) if recursive else None
     return p.RulePlan(rule.number, layout.numbers[rule.head], tuple(deltas), check)
 
@@ -118,8 +123,9 @@ def _plan_rule(rule: Rule, recursive: bool, layout: Layout) -> p.RulePlan:
 class _Placement:
     """Places the literals of one body after a starting row, and assigns registers."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, head: str) -> None:
         self._layout = layout
+        self._recursion = layout.recursions[head]
         self._registers = 0
         self._variables: dict[str, int] = {}
         self._constants: dict[tuple[Type, object], p.Constant] = {}
@@ -140,7 +146,7 @@ class _Placement:
         return p.StartPlan(number, position, atom.negated, loads, checks, pipeline)
 
     def _choose(self, literals: list[BodyLiteral]) -> int:
-        best, best_score = -1, (0, 0, 0)
+        best, best_score = -1, (0, 0, False, 0)
         for place, literal in enumerate(literals):
             score = self._score(literal)
             if score is not None and (best < 0 or score > best_score):
@@ -148,18 +154,20 @@ class _Placement:
         assert best >= 0, "an ungrounded rule passed the checker"
         return best
 
-    def _score(self, literal: BodyLiteral) -> tuple[int, int, int] | None:
+    def _score(self, literal: BodyLiteral) -> tuple[int, int, bool, int] | None:
         """How early a literal should go, higher first; None if it cannot go yet."""
         match literal:
             case Filter():
-                return (3, 0, 0) if self._bound(literal.condition) else None
+                return (3, 0, True, 0) if self._bound(literal.condition) else None
             case Assign():
-                return (3, 0, 0) if self._bound(literal.value) else None
+                return (3, 0, True, 0) if self._bound(literal.value) else None
         bound = sum(term is not None and self._bound(term) for term in literal.terms)
         unbound = len(literal.terms) - bound
         if unbound == 0:
-            return (2, 0, 0)
-        return None if literal.negated else (1 if bound else 0, bound, -unbound)
+            return (2, 0, True, 0)
+        if literal.negated:
+            return None
+        return (1 if bound else 0, bound, literal.table not in self._recursion, -unbound)
 
     def _place(self, position: int | None, literal: BodyLiteral) -> None:
         match literal:

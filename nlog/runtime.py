@@ -31,13 +31,17 @@ Work = _core.Work
 class Engine:
     """An incremental evaluator of one program.
 
-    `engine[table]` reads a table, `engine.transaction()` changes input tables.
+    `engine[table]` reads a table, `engine.transaction()` changes input tables. TransactionError
+    if a rule fails as it is, with all inputs empty.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
         compiled, self._layout = plan(program)
-        self._core = _core.Database(compiled)
+        try:
+            self._core = _core.Database(compiled)
+        except _core.EvaluationError as error:
+            raise TransactionError(f"{_failure(program, error)}, with all inputs empty") from None
         self._lock = RLock()
         self._open = False
         self._explainer: Explainer | None = None
@@ -72,7 +76,7 @@ class Engine:
         """
         declared = self._table(table, KeyError)
         with self._lock:
-            if tuple(row) not in self[table]:
+            if row not in self[table]:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
                 self._explainer = Explainer(lower(self.program), self._layout, self._core)
@@ -82,7 +86,7 @@ class Engine:
         table = self.program.tables.get(name)
         if table is None:
             hint = suggest(name, self.program.tables)
-            raise error(" ".join([f"there is no table `{name}`", *hint]))
+            raise error("; ".join([f"there is no table `{name}`", *hint]))
         return table
 
 
@@ -124,8 +128,10 @@ class Transaction:
         self._engine._lock.acquire()
         if self._engine._open or self._state != "new":
             self._engine._lock.release()
-            trouble = "has ended" if self._state != "new" else "is inside another of its engine"
-            raise TransactionError(f"this transaction {trouble}: start one with transaction()")
+            trouble = "is inside another of its engine, and would be part of it"
+            if self._state != "new":
+                trouble = f"is {self._state}, and can be used once: start one with transaction()"
+            raise TransactionError(f"this transaction {trouble}")
         self._engine._open = True
         self._state = "open"
         return self
@@ -152,11 +158,8 @@ class Transaction:
         try:
             deltas = dict(engine._core.commit())
         except _core.EvaluationError as error:
-            number, text = error.args
-            rule = engine.program.rules[number]
-            raise TransactionError(
-                f"rule of `{rule.head}` at {rule.name}: {text}; the transaction is rolled back"
-            ) from None
+            text = f"{_failure(engine.program, error)}; the transaction is rolled back"
+            raise TransactionError(text) from None
         self._state = "committed"
         names = engine._layout.numbers
         self._changes = Changes(
@@ -169,7 +172,9 @@ class Transaction:
 
     def _write(self, name: str, rows: Iterable[Sequence[Any]], write: Any) -> None:
         if self._state != "open":
-            raise TransactionError(f"the transaction is {self._state}: use it in `with`")
+            raise TransactionError(
+                f"the transaction is {self._state}: rows are written inside its `with` block"
+            )
         table = self._engine._table(name, TransactionError)
         if table.kind != "input":
             raise TransactionError(
@@ -218,7 +223,7 @@ class Changes(Mapping[str, Delta]):
     def __getitem__(self, table: str) -> Delta:
         if table not in self._deltas:
             hint = suggest(table, self._deltas)
-            raise KeyError(" ".join([f"there is no output table `{table}`", *hint]))
+            raise KeyError("; ".join([f"there is no output table `{table}`", *hint]))
         return self._deltas[table]
 
     def __iter__(self) -> Iterator[str]:
@@ -270,13 +275,15 @@ class TableView(AbstractSet[Row]):
             if place is None:
                 hint = suggest(name, self.columns)
                 text = f"table `{self._declared.name}` has no column `{name}`"
-                raise TypeError(" ".join([text, *hint]))
+                raise TypeError("; ".join([text, *hint]))
             wanted[place] = value
         with self._engine._lock:
             try:
                 return frozenset(self._engine._core.rows(self._number, wanted))
             except _core.RowError as error:
-                raise TypeError(_row_trouble(self._declared, *error.args)) from None
+                _, place, text = error.args
+                column = self._declared.columns[place]
+                raise TypeError(f"column `{column.name}: {column.type}`: {text}") from None
 
     def __repr__(self) -> str:
         return f"<table {self._declared.name}: {len(self)} rows>"
@@ -286,6 +293,12 @@ def show_row(table: Table, row: object) -> str:
     """`table(value, …)`, as in a rule."""
     values = ", ".join(repr(v) for v in row) if isinstance(row, Iterable) else repr(row)
     return f"{table.name}({values})"
+
+
+def _failure(program: Program, error: _core.EvaluationError) -> str:
+    number, text = error.args
+    rule = program.rules[number]
+    return f"rule of `{rule.head}` at {rule.name}: {text}"
 
 
 def _row_trouble(table: Table, row: object, column: int, text: str) -> str:
