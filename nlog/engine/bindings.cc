@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -197,12 +198,12 @@ class Database {
 
   py::list Derivations(py::handle check, py::handle row, std::size_t limit) {
     const Guard guard(*store_);
-    const core::StartPlan plan = ReadStartPlan(check, store_->codec);
-    TableOf(plan.table);
     std::vector<Word> words;
-    Append(plan.table, row, words);
+    Append(py::cast<std::uint32_t>(check.attr("table")), row, words);
+    const core::Pipeline& pipeline = CompiledCheck(check);
     py::list derivations;
-    for (const core::Derivation& derivation : database_->Derivations(plan, words.data(), limit)) {
+    for (const core::Derivation& derivation :
+         database_->Derivations(pipeline, words.data(), limit)) {
       py::list supports;
       for (const core::Support& support : derivation) {
         supports.append(py::make_tuple(
@@ -300,8 +301,32 @@ class Database {
     }
   }
 
+  // A check plan, compiled when it is first seen: plans are immutable, so one object is one plan.
+  const core::Pipeline& CompiledCheck(py::handle check) {
+    const auto known = checks_.find(check.ptr());
+    if (known != checks_.end()) {
+      return known->second.pipeline;
+    }
+    const core::StartPlan plan = ReadStartPlan(check, store_->codec);
+    if (checks_.size() >= kChecksMax) {
+      checks_.clear();
+    }
+    const auto plan_object = py::reinterpret_borrow<py::object>(check);
+    return checks_.emplace(check.ptr(), Check{plan_object, database_->Compile(plan)})
+        .first->second.pipeline;
+  }
+
+  struct Check {
+    // Keeps the address from being used again.
+    py::object plan;
+    core::Pipeline pipeline;
+  };
+
+  static constexpr std::size_t kChecksMax = 4096;
+
   std::shared_ptr<Store> store_;
   std::optional<core::Database> database_;
+  std::unordered_map<PyObject*, Check> checks_;
 };
 
 void TranslateException(std::exception_ptr exception) {

@@ -126,7 +126,7 @@ TEST(DerivationsNameTheRowsOfTheBody) {
   }
   database.Commit();
   const WordRow row{0, 3};
-  const StartPlan check = *StepRule().check;
+  const Pipeline check = database.Compile(*StepRule().check);
   const std::set<Derivation> derivations = database.Derivations(check, row.data(), 10);
   CHECK(derivations.size() == 2);
   for (const Derivation& derivation : derivations) {

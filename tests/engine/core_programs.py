@@ -150,6 +150,18 @@ COMPUTED_RECURSION = [
         recursive=True,
     )
 ]
+# The rule that gives a row back comes after the one by which others rest on it.
+BASES_LAST = [
+    Layer(
+        (REACH,),
+        (
+            Rule(REACH, ("a", "c"), (atom(REACH, "a", "b"), atom(EDGE, "b", "c"))),
+            Rule(REACH, ("a", "a"), (atom(NODE, "a"),)),
+            Rule(REACH, ("a", "a"), (atom(EDGE, "a", "a"),)),
+        ),
+        recursive=True,
+    )
+]
 
 PROGRAMS = {
     "join": JOIN,
@@ -161,5 +173,6 @@ PROGRAMS = {
     "square recursion": SQUARE_RECURSION,
     "guarded recursion": GUARDED_RECURSION,
     "mutual recursion": MUTUAL_RECURSION,
+    "bases last": BASES_LAST,
     "computed recursion": COMPUTED_RECURSION,
 }

@@ -204,16 +204,15 @@ std::size_t Database::AddIndex(std::uint32_t table, const std::vector<std::uint3
   return tables_[table].AddIndex(columns);
 }
 
-std::set<Derivation> Database::Derivations(const StartPlan& check, const Word* row,
+std::set<Derivation> Database::Derivations(const Pipeline& check, const Word* row,
                                            std::size_t limit) const {
   if (limit == 0) {
     return {};
   }
-  const Pipeline pipeline = CompilePipeline(check, tables_);
   FunctionContext context(*interner_);
   DerivationSink sink{.limit = limit,
-                      .trace = std::vector<std::optional<Support>>(pipeline.steps.size())};
-  Executor<DerivationSink> executor(tables_, pipeline, kAllOld, context, sink);
+                      .trace = std::vector<std::optional<Support>>(check.steps.size())};
+  Executor<DerivationSink> executor(tables_, check, kAllOld, context, sink);
   executor.Run(row);
   return std::move(sink.found);
 }

@@ -77,10 +77,12 @@ class Database {
   // The number of the index on the columns (ascending, in range), made if there is none.
   std::size_t AddIndex(std::uint32_t table, const std::vector<std::uint32_t>& columns);
 
-  // The first `limit` distinct derivations of `row` (of the start plan's table) by a check plan.
-  // Bindings for which a function fails are passed over. Throws PlanError.
-  std::set<Derivation> Derivations(const StartPlan& check, const Word* row,
-                                   std::size_t limit) const;
+  // Checks a check plan for Derivations and lays it out. Throws PlanError.
+  Pipeline Compile(const StartPlan& check) const { return CompilePipeline(check, tables_); }
+
+  // The first `limit` distinct derivations of `row` (of the table that `check` starts at) by a
+  // check plan made by Compile. Bindings for which a function fails are passed over.
+  std::set<Derivation> Derivations(const Pipeline& check, const Word* row, std::size_t limit) const;
 
   // The work of the last commit that succeeded.
   const Work& work() const { return work_; }
