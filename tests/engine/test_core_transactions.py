@@ -307,6 +307,17 @@ def test_rows_with_another_derivation_are_rederived():
     assert database.work.rederived >= 1
 
 
+def test_rows_derived_back_carry_those_that_rest_on_them():
+    database = new_database("bases last")
+    database.insert(NODE, [(0,)])
+    database.insert(EDGE, [(0, 0), (0, 1), (1, 2)])
+    database.commit()
+    database.delete(NODE, [(0,)])
+    assert database.commit() == []
+    assert sorted(database.rows(REACH, {})) == [(0, 0), (0, 1), (0, 2)]
+    assert database.work.rederived == 1
+
+
 def spoilt(plan: Plan) -> Plan:
     return Plan(plan.tables[:2], plan.strata)
 
