@@ -91,7 +91,7 @@ core-test: toolchain ## run the core's C++ tests under the sanitizers
 	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
 	@$(CORE_TEST)
 
-fuzz: build $(STAMPS)/extra-test ## search for faults: PROGRAMS (5000) programs, ROUNDS (20) of tests
+fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) random programs, ROUNDS (20) of tests
 	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
 	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS)
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
