@@ -10,13 +10,14 @@ How each program is kept meaningful:
   lower levels, so that strata exist while tables of one level may depend on each other in any way;
 - a rule that reads a table of its own level may compute only values of which there are finitely
   many however often it runs (`finite` below); other rules run once and may compute what they like;
-- operators are chosen such that none can fail.
+- operators are chosen such that none can fail, except in the heads of a risky program.
 
 Python knows nothing here of what a program means: that is for the reference to say.
 """
 
 import random
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -87,9 +88,17 @@ class RandomProgram:
         return tuple(table for table in self.tables if table.kind == "input")
 
 
-def random_program(order: random.Random, *, plain: bool = False) -> RandomProgram:
-    """A program of 3 to 12 rules; a plain one has only numbers, texts and bare variables."""
+def random_program(
+    order: random.Random, *, plain: bool = False, risky: bool = False
+) -> RandomProgram:
+    """A program of 3 to 12 rules.
+
+    A plain one has only numbers, texts and bare variables; a risky one has numbers, and heads that
+    compute what may not have a value.
+    """
     palette = order.choice(PLAIN_PALETTES if plain else PALETTES)
+    if risky:
+        palette = ("int",)
     tables = [_table(order, f"in{i}", "input", palette, 0) for i in range(order.randint(1, 3))]
     levels = sorted(order.choice(LEVELS) for _ in range(order.randint(2, 5)))
     for number, level in enumerate(levels):
@@ -99,9 +108,10 @@ def random_program(order: random.Random, *, plain: bool = False) -> RandomProgra
         tables = [table if table.types else TableShape(*_widened(table)) for table in tables]
     derived = [table for table in tables if table.kind != "input"]
     count = max(len(derived), order.randint(3, 12))
-    rules = [_RuleWriter(order, tables, head, plain).write_first() for head in derived]
+    write = partial(_RuleWriter, order, tables, plain=plain, risky=risky)
+    rules = [write(head).write_first() for head in derived]
     for _ in range(count - len(derived)):
-        rules.append(_RuleWriter(order, tables, order.choice(derived), plain).write())
+        rules.append(write(order.choice(derived)).write())
     order.shuffle(rules)
     return RandomProgram(tuple(tables), tuple(rules))
 
@@ -141,6 +151,7 @@ class _RuleWriter:
     tables: list[TableShape]
     head: TableShape
     plain: bool
+    risky: bool
     variables: dict[str, list[str]] = field(factory=dict)
     finite: bool = False
     fresh: int = 0
@@ -257,6 +268,9 @@ class _RuleWriter:
     def _head_argument(self, type_: str, body: list[str]) -> str:
         dice = self.order.randrange(100)
         known = self.variables.get(type_)
+        if self.risky and dice < 15:
+            sign = self.order.choice("/%" if self.finite else ("/", "%", "<<", ">>"))
+            return f"{self._value(type_)} {sign} {self._value(type_)}"
         if self.plain or (dice < 65 and known):
             return self._value(type_)
         if dice < 75 and known and type_ == "int":
