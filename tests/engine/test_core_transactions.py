@@ -344,7 +344,7 @@ def test_any_thread_may_read_while_another_commits():
             try:
                 for step in range(150):
                     work(step)
-            except BaseException as failure:  # noqa: BLE001 - whatever it was, the test must hear of it
+            except BaseException as failure:  # noqa: BLE001 - the test must hear of it
                 failures.append(failure)
 
         return Thread(target=run)
