@@ -8,6 +8,7 @@ what some traces say, with the oracle.
 
 from collections import Counter
 
+from attrs import evolve
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -44,16 +45,17 @@ def a_switch(random):
 
 
 def a_port(random, name, switch_names=SWITCHES, host_names=HOSTS):
-    """A port, most of which can talk to others."""
+    """A port, most of which can talk to others; those that get unknown MACs are seldom guarded."""
+    unknown = random.random() < 0.3
     return Port(
         name,
         switch=random.choice([*switch_names, *switch_names[:1]]),
         mac=random.choice(MACS),
         ip=random.choice([*IPS, None]),
         host=random.choice([*host_names, *host_names, None]),
-        port_security=random.random() < 0.7,
-        enabled=random.random() < 0.9,
-        unknown=random.random() < 0.3,
+        port_security=random.random() < (0.3 if unknown else 0.75),
+        enabled=random.random() < 0.85,
+        unknown=unknown,
     )
 
 
@@ -103,6 +105,10 @@ def a_network(random):
     for name in PORTS[: random.randint(3, len(PORTS))]:
         members.append(a_port(random, name, switch_names, host_names))
     rules = [an_acl(random, switch_names) for _ in range(random.choice([0, 0, 1, 2, 3]))]
+    contrary = {"allow": "drop", "drop": "allow"}
+    for rule in rules[:2]:
+        match = random.choice(["1", "ip4", "eth.dst == 0a:00:00:00:00:02", "arp.op == 1"])
+        rules.append(evolve(rule, match=match, action=contrary[rule.action]))
     return [*members, *{rule.key: rule for rule in rules}.values()]
 
 
@@ -113,7 +119,7 @@ def a_frame(random, port, others):
         "dst": random.choice([*MACS, *MACS, *MACS, *GROUPS, *GROUPS, *STRANGERS]),
         "sha": random.choice(MACS),
         "spa": random.choice([*IPS, "0.0.0.0"]),
-        "tpa": random.choice([*IPS, *IPS, "255.255.255.255", "224.0.0.9"]),
+        "tpa": random.choice([*IPS, *IPS, "255.255.255.255", "224.0.0.9", "239.1.1.1"]),
         "port": random.choice([22, 80, 443, 67, 68, 1001]),
         "ttl": random.choice([64, 1, 2]),
     }

@@ -91,6 +91,9 @@ def test_groups_are_followed_bucket_by_bucket(three_tier):
     assert all("flood_group" in rule_text(bucket.rules[1]) for bucket in buckets)
     assert all(bucket.depth == steps(trace)["in_l2"].depth + 1 for bucket in buckets)
     assert [hop.host for hop in trace.hops] == ["hv1", "hv2", "hv3"]
+    dropping = [step for step in trace.hops[0].steps if not step.entry.actions]
+    assert [step.stage for step in dropping] == ["out_loopback"]
+    assert "from_port(p, from), to_port(p, to)" in rule_text(dropping[0].rules[1])
 
 
 def test_a_miss_is_a_step_without_a_rule():
