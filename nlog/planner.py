@@ -2,9 +2,10 @@
 
 For each rule and each atom it can start from, literals are placed greedily:
 
-1. an equality or condition as soon as its variables are bound, since it costs no table;
+1. a condition as soon as its variables are bound, since it costs no table;
 2. an atom whose columns are all bound, which is one look-up in the table's own hash;
-3. else the positive atom with the most bound columns, by an index on exactly those columns; of
+3. an equality that binds a variable, after what may spare its computation, or its failure;
+4. else the positive atom with the most bound columns, by an index on exactly those columns; of
    equals one outside the head's recursion, since a closure is larger than what it closes over,
    then the one that leaves the fewest columns unbound, then the first written.
 
@@ -158,13 +159,13 @@ class _Placement:
         """How early a literal should go, higher first; None if it cannot go yet."""
         match literal:
             case Filter():
-                return (3, 0, True, 0) if self._bound(literal.condition) else None
+                return (4, 0, True, 0) if self._bound(literal.condition) else None
             case Assign():
-                return (3, 0, True, 0) if self._bound(literal.value) else None
+                return (2, 0, True, 0) if self._bound(literal.value) else None
         bound = sum(term is not None and self._bound(term) for term in literal.terms)
         unbound = len(literal.terms) - bound
         if unbound == 0:
-            return (2, 0, True, 0)
+            return (3, 0, True, 0)
         if literal.negated:
             return None
         return (1 if bound else 0, bound, literal.table not in self._recursion, -unbound)
