@@ -95,7 +95,7 @@ def make_record(fields: list[tuple[Type, Any]]) -> tuple[Type, Any]:
     return record, record_class(record)(*(value for _, value in fields))
 
 
-scalars = st.one_of(*(values.map(lambda value, t=type_: (t, value)) for type_, values in SCALARS))
+scalars = st.one_of(*(st.tuples(st.just(type_), values) for type_, values in SCALARS))
 
 
 @given(st.lists(st.recursive(scalars, composed, max_leaves=6), min_size=1, max_size=4))
