@@ -6,6 +6,7 @@ So over random programs whose heads divide by whatever comes, each transaction m
 where an engine that starts from the resulting inputs fails, and otherwise lead to the same tables.
 """
 
+import itertools
 import random
 
 import pytest
@@ -92,3 +93,21 @@ def test_a_binding_of_new_with_old_rows_does_no_harm():
     with pytest.raises(nlog.TransactionError, match=text), engine.transaction() as tx:
         tx.insert("allowed", (0,))
     assert set(engine["allowed"]) == {(1,)}
+
+
+@pytest.mark.parametrize("guard", ["t != 0", "not skip(t)", "t > 0", "good(t)"])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_an_equality_waits_for_what_excludes_the_row(guard: str, order: tuple[int, ...]):
+    literals = ["n(t)", guard, "q = 100 / t"]
+    body = ", ".join(literals[place] for place in order)
+    program = nlog.parse(
+        "input table n(t: int)\ninput table skip(t: int)\ninput table good(t: int)\n"
+        f"output table quotient(q: int)\nquotient(q) :- {body}.\n"
+    )
+    engine = nlog.Engine(program)
+    with engine.transaction() as tx:
+        tx.insert("skip", (0,))
+        tx.insert("good", (5,))
+    with engine.transaction() as tx:
+        tx.insert("n", (0,), (5,))
+    assert set(engine["quotient"]) == {(20,)}
