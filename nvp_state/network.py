@@ -155,5 +155,9 @@ class NetworkTransaction(Transaction):
         """Commit. Raises StateError if anything refuses; nothing has changed then."""
         change = super().commit()
         if change:
-            self._network.carry(change)
+            try:
+                self._network.carry(change)
+            except StateError:
+                self._change = None
+                raise
         return change

@@ -71,15 +71,15 @@ class Switch:
         """Add a port.
 
         Raises:
-            TopologyError: the number or the name is taken, or the number is reserved or no port
-                number.
+            TopologyError: the number is taken, the name is taken by a port of this kind, or the
+                number is reserved or no port number.
         """
         if not 0 < number <= PORT_MAX:
             raise TopologyError(
                 f"switch {self.name}: {number} is no port number (1..{PORT_MAX:#x})"
             )
         for port in self._ports.values():
-            if number == port.number or name == port.name:
+            if number == port.number or (kind, name) == (port.kind, port.name):
                 raise TopologyError(
                     f"switch {self.name}: cannot add port {number} ({name}): "
                     f"port {port.number} ({port.name}) is there; remove it first"

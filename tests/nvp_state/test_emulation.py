@@ -139,3 +139,10 @@ def test_a_broadcast_reaches_hundreds_once_each_and_so_does_its_trace():
     delivered = arrivals(lab, "p0", EVERYBODY)
     assert sorted(delivered) == sorted(["p1", *(port.name for port in ports)])
     assert lab.trace("p0", frame("p0", EVERYBODY)).ports == tuple(delivered)
+
+
+def test_a_vm_may_be_named_as_a_tunnel_is():
+    tunnel = "stt-192.0.2.2"
+    lab = Emulation(network(Port(tunnel, "s0", "0a:00:00:00:00:03", host="h0")))
+    assert arrivals(lab, "p1", "0a:00:00:00:00:03") == [tunnel]
+    assert arrivals(lab, "p0", "p1") == ["p1"]

@@ -68,6 +68,8 @@ def test_what_a_wrong_rule_makes_is_refused_and_nothing_has_changed(name, tmp_pa
         tx.remove(("port", "p1"))
         tx.add(Switch("s1", "acme"))
     assert str(caught.value).startswith(message.format(file=file))
+    with pytest.raises(ValueError, match="has not been committed"):
+        _ = tx.change
     assert (everything(state), installed(lab), state.dump()) == before
     change(state, "add", Port("p3", "s0", "0a:00:00:00:00:03", host="h0"))
     assert state.record("port", "p3").tunnel_key == 3
