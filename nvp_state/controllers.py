@@ -44,12 +44,18 @@ class HostDelta:
 
 
 class Controller:
-    """An engine and the way facts get into it."""
+    """An engine and the way facts get into it.
+
+    Raises StateError if a rule fails as it is, with no facts at all.
+    """
 
     def __init__(self, program: nlog.Program) -> None:
-        self.engine = nlog.Engine(program)
+        try:
+            self.engine = nlog.Engine(program)
+        except nlog.TransactionError as error:
+            raise StateError([Problem("rules", "", str(error))]) from None
 
-    def apply(self, facts: Iterable[FactDelta]) -> nlog.Changes:
+    def commit(self, facts: Iterable[FactDelta]) -> nlog.Changes:
         """Commit all of `facts`, deletions first. Raises StateError if a rule fails on them."""
         facts = tuple(facts)
         try:
@@ -63,8 +69,8 @@ class Controller:
         return tx.changes
 
     def undo(self, facts: Iterable[FactDelta]) -> None:
-        """Take back facts that were applied last."""
-        self.apply(
+        """Take back facts that were committed last; no change if they were not committed."""
+        self.commit(
             FactDelta(fact.program, fact.table, fact.deleted, fact.inserted) for fact in facts
         )
 
@@ -75,34 +81,51 @@ class Controller:
 
 
 class LogicalController(Controller):
-    """Tenants' networks to universal flows; `rules` are the user's policy files."""
+    """Tenants' networks to universal flows; `rules` are the user's policy files.
+
+    `initial` is what its rules derive of no facts, as facts of the physical program: flows of a
+    policy need not rest on anything a tenant says.
+    """
 
     def __init__(self, rules: Iterable[str | PathLike[str]] = ()) -> None:
         policies = tuple(rules)
         shipped = RULES / "logical.nlog"
         super().__init__(nlog.load(shipped, *policies) if policies else _shipped(shipped))
+        self.initial = tuple(
+            FactDelta(PHYSICAL, table, tuple(self.engine[table]), ()) for table in PASSED_ON
+        )
+        self._require_flows(self.initial)
 
-    def apply(self, facts: Iterable[FactDelta]) -> nlog.Changes:
-        """Commit facts. Raises StateError if a rule fails, or makes what is no flow."""
+    def apply(self, facts: Iterable[FactDelta]) -> tuple[FactDelta, ...]:
+        """Commit facts; what that changes, as facts of the physical program.
+
+        Raises StateError if a rule fails, or makes what is no flow; nothing has changed then.
+        """
         facts = tuple(facts)
-        changes = super().apply(facts)
-        problems = self._malformed(changes)
-        if problems:
+        changes = self.commit(facts)
+        passed = tuple(
+            FactDelta(PHYSICAL, table, tuple(delta.inserted), tuple(delta.deleted))
+            for table, delta in ((table, changes[table]) for table in PASSED_ON)
+        )
+        try:
+            self._require_flows(passed)
+        except StateError:
             self.undo(facts)
-            raise StateError(problems)
-        return changes
+            raise
+        return passed
 
-    def _malformed(self, changes: nlog.Changes) -> list[Problem]:
-        """Derived rows that become no flows a switch accepts, by the rules that made them."""
+    def _require_flows(self, passed: Iterable[FactDelta]) -> None:
+        """StateError names the rules whose rows become no flows that a switch accepts."""
         found: dict[str, Problem] = {}
-        for table in PASSED_ON:
-            for row in changes[table].inserted:
+        for delta in passed:
+            for row in delta.inserted:
                 try:
-                    _check(table, row)
+                    _check(delta.table, row)
                 except FlowError as error:
-                    rule = self.rule_of(table, row)
-                    found.setdefault(rule, Problem(f"rule at {rule}", table, str(error)))
-        return list(found.values())
+                    rule = self.rule_of(delta.table, row)
+                    found.setdefault(rule, Problem(f"rule at {rule}", delta.table, str(error)))
+        if found:
+            raise StateError(found.values())
 
 
 class PhysicalController(Controller):
@@ -110,14 +133,6 @@ class PhysicalController(Controller):
 
     def __init__(self) -> None:
         super().__init__(_shipped(RULES / "physical.nlog"))
-
-    def apply_all(self, facts: Iterable[FactDelta], logical: nlog.Changes) -> nlog.Changes:
-        """Commit facts together with what the logical controller changed."""
-        passed = [
-            FactDelta(PHYSICAL, table, tuple(delta.inserted), tuple(delta.deleted))
-            for table, delta in ((table, logical[table]) for table in PASSED_ON)
-        ]
-        return self.apply([*facts, *passed])
 
 
 @cache

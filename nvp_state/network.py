@@ -7,14 +7,16 @@ state is what it was.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from os import PathLike
 from typing import Any
 
 from attrs import frozen
 
+import nlog
 from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, PhysicalController, by_host
 from nvp_state.document import dump_document, load_document
-from nvp_state.entities import Entity, Key, title
+from nvp_state.entities import KINDS, Entity, Key, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.facts import LOGICAL, PHYSICAL, facts_of
 from nvp_state.flows import to_bucket, to_flow
@@ -32,6 +34,7 @@ class NetworkChange:
     hosts: Mapping[str, HostDelta]
 
 
+FilePath = str | PathLike[str]
 Listener = Callable[[NetworkChange], None]
 
 
@@ -39,17 +42,24 @@ class NetworkState:
     """Tenants' networks and hosts' facts, and the flows that rules compute of them.
 
     Args:
-        rules: policy files of the user, loaded beside the shipped program and on a par with it.
+        rules: policy files of the user (or the one there is), loaded beside the shipped program
+            and on a par with it.
 
     Raises:
         nlog.RuleError: a policy file has mistakes.
+        StateError: a policy fails as it is, or makes what is no flow.
     """
 
-    def __init__(self, rules: Iterable[str | PathLike[str]] = ()) -> None:
+    def __init__(self, rules: FilePath | Iterable[FilePath] = ()) -> None:
         self._store = Store()
-        self.logical = LogicalController(rules)
+        self.logical = LogicalController([rules] if isinstance(rules, str | PathLike) else rules)
         self.physical = PhysicalController()
+        self.physical.commit(self.logical.initial)
         self._listeners: list[Listener] = []
+
+    def __repr__(self) -> str:
+        counts = (f"{len(self._store.keys(kind))} {kind}" for kind in KINDS)
+        return f"<NetworkState: {', '.join(counts)}>"
 
     def load(self, document: str | PathLike[str] | Mapping[str, Any]) -> Change:
         """Make the network what a document says, by the differences; all or nothing.
@@ -119,29 +129,37 @@ class NetworkState:
     def carry(self, change: Change) -> None:
         """Bring a change of the store to the controllers and to those who listen.
 
-        Only transactions call this. Raises StateError, with the store as it was before.
+        Only transactions call this. Raises StateError, or what else stopped it, with everything
+        as it was before; ExceptionGroup if all is done, but not every listener could follow.
         """
         facts = facts_of(change)
         logical = [fact for fact in facts if fact.program == LOGICAL]
         physical = [fact for fact in facts if fact.program == PHYSICAL]
-        try:
-            changes = self.logical.apply(logical)
-        except StateError:
-            self._store.revert(change)
-            raise
-        try:
-            deltas = self.physical.apply_all(physical, changes)
-        except StateError:
-            self.logical.undo(logical)
-            self._store.revert(change)
-            raise
-        if self._listeners:
-            hosts = by_host(
-                {table: deltas[table].inserted for table in OUTPUTS},
-                {table: deltas[table].deleted for table in OUTPUTS},
-            )
-            for listener in self._listeners:
+        with ExitStack() as taking_back:
+            taking_back.callback(self._store.revert, change)
+            taking_back.callback(self.logical.undo, logical)
+            taking_back.callback(self.physical.undo, physical)
+            physical += self.logical.apply(logical)
+            deltas = self.physical.commit(physical)
+            taking_back.pop_all()
+        self._tell(change, deltas)
+
+    def _tell(self, change: Change, deltas: nlog.Changes) -> None:
+        """Call every listener, whatever others do; an ExceptionGroup has what they raised."""
+        if not self._listeners:
+            return
+        hosts = by_host(
+            {table: deltas[table].inserted for table in OUTPUTS},
+            {table: deltas[table].deleted for table in OUTPUTS},
+        )
+        errors = []
+        for listener in self._listeners:
+            try:
                 listener(NetworkChange(change, hosts))
+            except Exception as error:  # noqa: BLE001 - raised below, with all others
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("the change is committed, but listeners failed", errors)
 
 
 class NetworkTransaction(Transaction):
@@ -154,10 +172,8 @@ class NetworkTransaction(Transaction):
     def commit(self) -> Change:
         """Commit. Raises StateError if anything refuses; nothing has changed then."""
         change = super().commit()
+        self._change = None
         if change:
-            try:
-                self._network.carry(change)
-            except StateError:
-                self._change = None
-                raise
+            self._network.carry(change)
+        self._change = change
         return change

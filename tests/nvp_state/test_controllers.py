@@ -82,3 +82,45 @@ def test_flows_are_in_the_order_in_which_a_packet_meets_them():
     assert len({flow.identity for flow in flows}) == len(flows)
     buckets = network().flows("h0")[len(flows) :]
     assert [bucket.identity for bucket in buckets] == sorted(it.identity for it in buckets)
+
+
+@pytest.mark.parametrize("where", ["logical", "physical"])
+@pytest.mark.parametrize("late", [False, True])
+def test_an_interruption_takes_back_what_was_done(where, late, monkeypatch):
+    state = network()
+    lab = Emulation(state)
+    before = everything(state), installed(lab)
+    controller = getattr(state, where)
+    commit, calls = controller.commit, []
+
+    def interrupted(facts):
+        calls.append(facts)
+        if late or len(calls) > 1:
+            commit(facts)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(controller, "commit", interrupted)
+    with pytest.raises(KeyboardInterrupt), state.transaction() as tx:
+        tx.add(Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
+        tx.remove(("port", "p1"))
+    monkeypatch.undo()
+    assert (everything(state), installed(lab)) == before
+    change(state, "add", Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
+    assert_whole(state, lab)
+
+
+def test_a_listener_that_fails_keeps_no_other_from_hearing():
+    state = network()
+
+    def fail(news):
+        if news.entities.removed:
+            raise OSError("the disk is full")
+
+    state.listen(fail)
+    lab = Emulation(state)
+    with pytest.raises(ExceptionGroup, match="the change is committed") as caught:
+        change(state, "remove", ENTITIES[-1])
+    assert caught.group_contains(OSError, match="the disk is full")
+    assert state.get("port", "p1") is None
+    assert_whole(state, lab)

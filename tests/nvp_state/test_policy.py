@@ -4,7 +4,7 @@ import pytest
 
 import nlog
 from nvp_state import Acl, Emulation, NetworkState, Port, StateError, Switch
-from tests.nvp_state.small import ENTITIES, arrivals, change, network
+from tests.nvp_state.small import ENTITIES, arrivals, change, frame, network
 from tests.nvp_state.test_network_change import assert_whole, everything, installed
 
 TRIGGER = Acl("s0", "to-lport", 0, "ip4", "drop")
@@ -151,3 +151,30 @@ def test_access_rules_of_nested_names_are_told_apart():
     assert len(ENTITIES) + 1 == sum(
         map(len, map(state.entities, ("host", "switch", "port", "acl")))
     )
+
+
+STATIC_WRONG = {
+    "fails": ("table d(n: int)\nd(1 / 0).", "division by zero"),
+    "unknown-field": (
+        'universal_flow("s0", "", 8, 9, [Field("nosuch", 1, -1)], []).',
+        r"policy.nlog:\d+.*no field is named 'nosuch'",
+    ),
+    "priority": ('universal_flow("s0", "", 8, 1000000, [], []).', "priority must be in"),
+}
+STATIC_DROP = """
+universal_flow("s0", "", n, 150, [Field("eth_type", 0x9000, -1)], []) :- stage("in_admission", n).
+"""
+
+
+def test_a_rule_that_rests_on_no_fact_reaches_the_switches(tmp_path):
+    lab = Emulation(network(rules=policy(tmp_path, STATIC_DROP)))
+    assert arrivals(lab, "p0", "p1") == []
+    assert lab.trace("p0", frame("p0", "p1")).ports == ()
+    assert arrivals(Emulation(network()), "p0", "p1") == ["p1"]
+
+
+@pytest.mark.parametrize("name", sorted(STATIC_WRONG))
+def test_a_rule_that_rests_on_no_fact_and_is_wrong_is_refused_at_the_start(name, tmp_path):
+    text, message = STATIC_WRONG[name]
+    with pytest.raises(StateError, match=message):
+        NetworkState([policy(tmp_path, text)])
