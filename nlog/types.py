@@ -14,7 +14,6 @@ Rows handed to Python hold plain values:
 """
 
 from collections import namedtuple
-from collections.abc import Iterator
 from functools import cache
 
 from attrs import frozen
@@ -72,14 +71,3 @@ def record_class(record: Record) -> type:
     """The named tuple class that rows show values of `record` as."""
     names = [name for name, _ in record.fields]
     return namedtuple(record.name, names, rename=True)  # noqa: PYI024 - a class made at run time
-
-
-def records_in(type_: Type) -> Iterator[Record]:
-    """Every record type that `type_` is made of, itself included."""
-    match type_:
-        case Record(fields=fields):
-            yield type_
-            for _, field in fields:
-                yield from records_in(field)
-        case List(element=element):
-            yield from records_in(element)

@@ -8,6 +8,7 @@ is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 from collections.abc import Iterable
 from typing import Any
 
+from nvp_state.cubes import EXACT
 from vswitch_sim import (
     FIELDS,
     Action,
@@ -22,8 +23,6 @@ from vswitch_sim import (
 )
 
 Row = tuple[Any, ...]
-
-EXACT = -1
 
 
 def to_flow(number: int, priority: int, match: Row, actions: Row) -> Flow | None:

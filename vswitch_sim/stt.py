@@ -33,12 +33,12 @@ from vswitch_sim.checksum import internet_checksum
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.fields import FIELDS, PRESENCE, key_mask
 from vswitch_sim.packet import ETHERNET_BYTES, ETHERTYPE_VLAN, Parsed, parse
+from vswitch_sim.underlay import MTU_MIN
 
 STT_PORT = 7471
 STT_HEADER_BYTES = 18
 OUTER_HEADER_BYTES = 40
 # RFC 791: every link carries 68 bytes.
-MTU_MIN = 68
 FRAME_BYTES_MAX = 0xFFFF - STT_HEADER_BYTES
 
 CHECKSUM_VERIFIED = 0x01

@@ -243,7 +243,7 @@ class Switch:
         entry = self._entries.pop(flow.identity)
         table = self._tables[flow.table]
         table.remove(entry)
-        if not len(table):
+        if not table:
             del self._tables[flow.table]
         self._cache.flow_removed(entry)
 

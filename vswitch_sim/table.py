@@ -103,5 +103,5 @@ class FlowTable:
             for same in subtable.entries.values():
                 yield from same
 
-    def __len__(self) -> int:
-        return sum(len(same) for sub in self._subtables.values() for same in sub.entries.values())
+    def __bool__(self) -> bool:
+        return bool(self._subtables)

@@ -13,7 +13,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6ND_NS, IPv6
-from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 from nvp_state import Acl, ExpressionError, Host, Port, Switch
@@ -130,7 +130,7 @@ def a_frame(random, port, others):
         it |= {"dst": other.mac, "tpa": other.ip or it["tpa"]}
     link = Ether(src=it["src"], dst=it["dst"])
     if random.random() < 0.05:
-        link /= Dot1Q(vlan=random.choice([0, 5]))
+        link /= random.choice([Dot1Q, Dot1Q, Dot1AD])(vlan=random.choice([0, 5]))
     frame = bytes(link / random.choice(_FORMS)(it))
     return frame[: random.choice([10, 14, 16, 30, 40])] if random.random() < 0.05 else frame
 

@@ -88,9 +88,14 @@ def number(address):
     return int(address.replace(":", ""), 16) if ":" in address else int(IPv4Address(address))
 
 
+def is_tagged(packet):
+    """Whether a packet bears a VLAN tag, be it cut short or a service provider's."""
+    return "vlan.vid" in packet or packet["eth.type"] in {0x8100, 0x88A8}
+
+
 def sends(port, packet):
     """Whether a packet may enter by a port."""
-    if not port.enabled or packet["eth.src"] >> 40 & 1 or "vlan.vid" in packet:
+    if not port.enabled or packet["eth.src"] >> 40 & 1 or is_tagged(packet):
         return False
     if not port.port_security:
         return True
@@ -113,7 +118,9 @@ def receives(port, packet):
         return True
     if packet["eth.dst"] != number(port.mac):
         return False
-    if port.ip is None or packet["eth.type"] != 0x800:
+    if port.ip is None or packet["eth.type"] not in {0x800, 0x86DD}:
         return True
+    if packet["eth.type"] == 0x86DD:
+        return False
     destination = packet.get("ip4.dst", 0)
     return destination in {number(port.ip), BROADCAST} or destination >> 28 == 14

@@ -135,3 +135,13 @@ def test_tunnels_join_the_hosts_of_a_switch_and_no_others(states):
         pairs = {pair for hosts in carried.values() for pair in permutations(hosts, 2)}
         tunnels = {row[:3] for row in state.physical.engine["tunnel"]}
         assert tunnels == {(a, b, ips[b]) for a, b in pairs}
+
+
+def test_a_new_port_costs_nothing_for_the_access_rules_that_do_not_name_it():
+    work = []
+    for rules in (5, 200):
+        state = build(1)
+        acls = [Acl("s0", "to-lport", n, f"tcp.dst == {n}", "drop") for n in range(rules)]
+        commit(state, "add", *acls)
+        work.append(commit(state, "add", NEW)[0][0])
+    assert work[0] == work[1]
