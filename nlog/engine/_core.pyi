@@ -5,6 +5,8 @@ may also come as other sequences, with ints for mac and ip4, `ipaddress` objects
 records.
 
 Any thread may call anything; one call runs at a time, and a commit lets other Python threads run.
+A commit on the main thread lets signal handlers run, ten times a second; while it runs, these may
+call what reads tables, and get a RuntimeError from all else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -72,6 +74,7 @@ class Database:
     Raises:
         ValueError: the plan makes no sense.
         EvaluationError: a rule fails when all inputs are empty.
+        BaseException: what a signal handler raised while the rules ran.
     """
 
     def __init__(self, plan: Plan) -> None: ...
@@ -89,6 +92,7 @@ class Database:
 
         Raises:
             EvaluationError: a rule failed; everything staged is forgotten.
+            BaseException: what a signal handler raised, such as KeyboardInterrupt; likewise.
         """
     def rollback(self) -> None:
         """Forgets what is staged."""

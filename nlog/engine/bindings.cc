@@ -4,7 +4,8 @@
 // is what a database and the deltas of its commits share: the interner, the codec, and the lock
 // that guards them and the tables. The lock is recursive, since Python code that a conversion calls
 // may come back, and is never waited for with the GIL held; so every method may be called from any
-// thread. A commit runs without the GIL and touches no Python object.
+// thread. A commit runs without the GIL and touches no Python object, but for the handlers of
+// signals (bindings_signals.h), which may come back, too, and may then only read.
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -19,6 +21,7 @@
 
 #include "bindings_codec.h"
 #include "bindings_plan.h"
+#include "bindings_signals.h"
 #include "core/database.h"
 #include "core/functions.h"
 
@@ -88,8 +91,9 @@ class Database {
   explicit Database(py::handle plan) : store_(std::make_shared<Store>()) {
     store_->tables = ReadTableCodecs(plan);
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
-    const py::gil_scoped_release release;
-    database_.emplace(core_plan, store_->interner);
+    EvaluateWatched([&](const core::ShouldStop& should_stop) {
+      database_.emplace(core_plan, store_->interner, should_stop);
+    });
   }
 
   void Insert(std::uint32_t table, const py::iterable& rows) {
@@ -102,6 +106,7 @@ class Database {
       ++count;
     }
     const Guard guard(*store_);
+    RequireIdle();
     for (std::size_t i = 0; i < count; ++i) {
       database_->Insert(table, words.data() + i * width);
     }
@@ -119,6 +124,7 @@ class Database {
       }
     }
     const Guard guard(*store_);
+    RequireIdle();
     for (std::size_t i = 0; i < count; ++i) {
       database_->Delete(table, words.data() + i * width);
     }
@@ -126,10 +132,12 @@ class Database {
 
   std::vector<std::pair<std::uint32_t, Delta>> Commit() {
     const Guard guard(*store_);
+    RequireIdle();
     std::vector<core::Delta> deltas;
     {
-      const py::gil_scoped_release release;
-      deltas = database_->Commit();
+      const Evaluating evaluating(is_evaluating_);
+      EvaluateWatched(
+          [&](const core::ShouldStop& should_stop) { deltas = database_->Commit(should_stop); });
     }
     std::vector<std::pair<std::uint32_t, Delta>> result;
     for (core::Delta& delta : deltas) {
@@ -141,6 +149,7 @@ class Database {
 
   void Rollback() {
     const Guard guard(*store_);
+    RequireIdle();
     database_->Rollback();
   }
 
@@ -187,6 +196,7 @@ class Database {
 
   std::size_t AddIndex(std::uint32_t table, std::vector<std::uint32_t> columns) {
     const Guard guard(*store_);
+    RequireIdle();
     const std::size_t width = TableOf(table).columns.size();
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
@@ -198,6 +208,7 @@ class Database {
 
   py::list Derivations(py::handle check, py::handle row, std::size_t limit) {
     const Guard guard(*store_);
+    RequireIdle();
     std::vector<Word> words;
     Append(py::cast<std::uint32_t>(check.attr("table")), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
@@ -221,6 +232,26 @@ class Database {
   }
 
  private:
+  // Whether a commit is evaluated, for as long as this lives.
+  class Evaluating {
+   public:
+    explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Evaluating() { flag_ = false; }
+    Evaluating(const Evaluating&) = delete;
+    Evaluating& operator=(const Evaluating&) = delete;
+
+   private:
+    bool& flag_;
+  };
+
+  // Refuses what would pull the tables from under a commit. Requires: the lock of the store, so
+  // that only a signal handler can come here while a commit is evaluated.
+  void RequireIdle() const {
+    if (is_evaluating_) {
+      throw std::runtime_error("a signal handler that runs within a commit can only read tables");
+    }
+  }
+
   const TableCodec& TableOf(std::uint32_t table) const {
     if (table >= store_->tables.size()) {
       throw py::index_error("there is no table " + std::to_string(table));
@@ -327,6 +358,7 @@ class Database {
   std::shared_ptr<Store> store_;
   std::optional<core::Database> database_;
   std::unordered_map<PyObject*, Check> checks_;
+  bool is_evaluating_ = false;
 };
 
 void TranslateException(std::exception_ptr exception) {
@@ -352,9 +384,24 @@ PyObject* AddException(py::module_& module, const char* name, const char* doc) {
   return type;
 }
 
+std::string ShowWork(const core::Work& work) {
+  const std::pair<const char*, std::uint64_t> counters[] = {
+      {"rows_read", work.total.rows_read}, {"probes", work.total.probes},
+      {"derived", work.total.derived},     {"retracted", work.total.retracted},
+      {"rederived", work.rederived},       {"inserted", work.inserted},
+      {"deleted", work.deleted},
+  };
+  std::string text;
+  for (const auto& [name, count] : counters) {
+    text += (text.empty() ? "Work(" : ", ") + std::string(name) + "=" + std::to_string(count);
+  }
+  return text + ")";
+}
+
 void AddWork(py::module_& module) {
   using core::Work;
   py::class_<Work>(module, "Work", py::is_final())
+      .def("__repr__", ShowWork)
       .def_property_readonly("rows_read", [](const Work& work) { return work.total.rows_read; })
       .def_property_readonly("probes", [](const Work& work) { return work.total.probes; })
       .def_property_readonly("derived", [](const Work& work) { return work.total.derived; })

@@ -9,6 +9,7 @@
 
 #include "functions.h"
 #include "interner.h"
+#include "interrupt.h"
 #include "program.h"
 #include "table.h"
 #include "work.h"
@@ -17,11 +18,14 @@ namespace nlog::core {
 
 class CommitState {
  public:
-  CommitState(std::span<Table> tables, Interner& interner) : context_(interner), tables_(tables) {}
+  // All arguments must outlive the state.
+  CommitState(std::span<Table> tables, Interner& interner, const ShouldStop& should_stop)
+      : context_(interner), should_stop_(should_stop), tables_(tables) {}
 
   std::span<Table> tables() const { return tables_; }
   Table& table(std::uint32_t number) const { return tables_[number]; }
   FunctionContext& context() { return context_; }
+  const ShouldStop& should_stop() const { return should_stop_; }
   Work& work() { return work_; }
 
   // Adds to the accounts of a rule and of the commit.
@@ -44,6 +48,7 @@ class CommitState {
 
  private:
   FunctionContext context_;
+  const ShouldStop& should_stop_;
   std::span<Table> tables_;
   Work work_;
   std::set<const Rule*> suspects_;

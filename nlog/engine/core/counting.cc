@@ -29,7 +29,8 @@ void Apply(const Rule& rule, const Pipeline& delta, std::span<const RowId> rows,
     return;
   }
   CountSink sink{.head = state.table(rule.head), .weight = weight};
-  Executor<CountSink> executor(state.tables(), delta, kTelescope, state.context(), sink);
+  Executor<CountSink> executor(state.tables(), delta, kTelescope, state.context(),
+                               state.should_stop(), sink);
   for (const RowId row : rows) {
     executor.Run(state.table(delta.table).Row(row));
   }

@@ -82,7 +82,8 @@ struct DerivationSink {
 
 }  // namespace
 
-Database::Database(const Plan& plan, std::shared_ptr<Interner> interner)
+Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
+                   const ShouldStop& should_stop)
     : interner_(std::move(interner)), tables_(MakeTables(plan)), program_(plan, tables_) {
   is_touched_.resize(plan.tables.size(), false);
   for (const TablePlan& table : plan.tables) {
@@ -94,7 +95,7 @@ Database::Database(const Plan& plan, std::shared_ptr<Interner> interner)
       throw PlanError("the table `$unit` has no columns");
     }
     Insert(static_cast<std::uint32_t>(unit - plan.tables.begin()), nullptr);
-    Commit();
+    Commit(should_stop);
   }
 }
 
@@ -118,9 +119,9 @@ void Database::Delete(std::uint32_t table, const Word* row) {
   }
 }
 
-std::vector<Delta> Database::Commit() {
+std::vector<Delta> Database::Commit(const ShouldStop& should_stop) {
   try {
-    Work work = Evaluate(program_, tables_, *interner_, touched_);
+    Work work = Evaluate(program_, tables_, *interner_, touched_, should_stop);
     std::vector<Delta> deltas = OutputDeltas();
     for (const std::uint32_t table : touched_) {
       tables_[table].Commit();
@@ -210,9 +211,10 @@ std::set<Derivation> Database::Derivations(const Pipeline& check, const Word* ro
     return {};
   }
   FunctionContext context(*interner_);
+  const ShouldStop never;
   DerivationSink sink{.limit = limit,
                       .trace = std::vector<std::optional<Support>>(check.steps.size())};
-  Executor<DerivationSink> executor(tables_, check, kAllOld, context, sink);
+  Executor<DerivationSink> executor(tables_, check, kAllOld, context, never, sink);
   executor.Run(row);
   return std::move(sink.found);
 }

@@ -23,6 +23,7 @@
 
 #include "evaluation.h"
 #include "interner.h"
+#include "interrupt.h"
 #include "plan.h"
 #include "program.h"
 #include "table.h"
@@ -52,8 +53,10 @@ using Derivation = std::vector<Support>;
 
 class Database {
  public:
-  // Throws PlanError if the plan is faulty, EvaluationError if a rule fails on empty inputs.
-  Database(const Plan& plan, std::shared_ptr<Interner> interner);
+  // Throws PlanError if the plan is faulty, EvaluationError if a rule fails on empty inputs,
+  // Interrupted if `should_stop` (not kept) says so.
+  Database(const Plan& plan, std::shared_ptr<Interner> interner,
+           const ShouldStop& should_stop = {});
 
   const Table& table(std::uint32_t number) const { return tables_[number]; }
   std::size_t table_count() const { return tables_.size(); }
@@ -66,7 +69,7 @@ class Database {
 
   // The changes of the output tables that changed, in the order of the tables. Throws as Evaluate
   // does, after rolling back.
-  std::vector<Delta> Commit();
+  std::vector<Delta> Commit(const ShouldStop& should_stop = {});
   void Rollback() noexcept;
 
   // The rows whose columns have the given words. Uses the index on most columns that are all given,

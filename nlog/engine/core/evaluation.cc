@@ -22,7 +22,8 @@ void Verify(const Rule& rule, CommitState& state) {
   const auto start = std::ranges::find(rule.deltas, false, &Pipeline::is_negated);
   const Table& source = state.table(start->table);
   DiscardSink sink;
-  Executor<DiscardSink> executor(state.tables(), *start, kAllNew, state.context(), sink);
+  Executor<DiscardSink> executor(state.tables(), *start, kAllNew, state.context(),
+                                 state.should_stop(), sink);
   for (RowId row = 0; row < source.row_limit(); ++row) {
     if (!source.Visible(row, View::kNew)) {
       continue;
@@ -52,8 +53,8 @@ void SealAndMark(std::uint32_t number, const Program& program, CommitState& stat
 }  // namespace
 
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
-              std::vector<std::uint32_t>& touched) {
-  CommitState state(tables, interner);
+              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop) {
+  CommitState state(tables, interner, should_stop);
   std::vector<bool> is_marked(program.strata().size(), false);
   for (const std::uint32_t table : touched) {
     SealAndMark(table, program, state, is_marked);

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "interner.h"
+#include "interrupt.h"
 #include "program.h"
 #include "table.h"
 #include "work.h"
@@ -42,9 +43,9 @@ class EvaluationError : public std::runtime_error {
 // Evaluates `program` after a change of the input tables `touched`; leaves all tables sealed.
 //
 // Adds to `touched`, even when it throws, the derived tables that must be committed or rolled back.
-// Throws EvaluationError, InternalError, std::bad_alloc, std::length_error.
+// Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, std::length_error.
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
-              std::vector<std::uint32_t>& touched);
+              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop);
 
 }  // namespace nlog::core
 

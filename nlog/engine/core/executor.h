@@ -15,6 +15,8 @@
 // the Emit it leads to. A sink must not store rows in tables that the pipeline reads, nor index
 // them; it may change in which views a row is visible, except in a view being read.
 //
+// Rows may be without end, so a run can be interrupted: see interrupt.h.
+//
 // Thread safety: an executor is used by one thread; several may run over the same tables.
 
 #ifndef NLOG_ENGINE_CORE_EXECUTOR_H_
@@ -25,6 +27,7 @@
 #include <vector>
 
 #include "functions.h"
+#include "interrupt.h"
 #include "program.h"
 #include "table.h"
 #include "words.h"
@@ -47,18 +50,19 @@ class Executor {
  public:
   // All arguments must outlive the executor.
   Executor(std::span<const Table> tables, const Pipeline& pipeline, Views views,
-           FunctionContext& context, Sink& sink)
+           FunctionContext& context, const ShouldStop& should_stop, Sink& sink)
       : tables_(tables),
         pipeline_(pipeline),
         views_(views),
         context_(context),
+        should_stop_(should_stop),
         sink_(sink),
         registers_(pipeline.registers),
         emitted_(pipeline.steps.back().arguments.size()) {}
 
-  // Runs the pipeline from one row; whether the sink ended the run.
+  // Runs the pipeline from one row; whether the sink ended the run. Throws Interrupted.
   bool Run(const Word* row) {
-    ++work_.rows_read;
+    CountRow();
     return Load(row, pipeline_.loads, pipeline_.checks) && RunFrom(pipeline_.steps.data());
   }
 
@@ -66,6 +70,12 @@ class Executor {
   const RuleWork& work() const { return work_; }
 
  private:
+  void CountRow() {
+    if (++work_.rows_read % kRowsPerAsk == 0 && should_stop_ && should_stop_()) [[unlikely]] {
+      throw Interrupted();
+    }
+  }
+
   bool Load(const Word* row, const std::vector<ColumnRegister>& loads,
             const std::vector<ColumnRegister>& checks) {
     for (const auto& [column, register_number] : loads) {
@@ -123,7 +133,7 @@ class Executor {
   }
 
   bool Visit(const Step& step, const Table& table, RowId row) {
-    ++work_.rows_read;
+    CountRow();
     if (!table.Visible(row, ViewOf(step)) || !Load(table.Row(row), step.loads, step.checks)) {
       return false;
     }
@@ -198,6 +208,7 @@ class Executor {
   const Pipeline& pipeline_;
   const Views views_;
   FunctionContext& context_;
+  const ShouldStop& should_stop_;
   Sink& sink_;
   std::vector<Word> registers_;
   std::vector<Word> emitted_;

@@ -104,7 +104,8 @@ class Runner {
         source_(state.table(delta.table)),
         state_(state),
         sink_{.head = state.table(rule.head), .frontier = frontier},
-        executor_(state.tables(), delta, Sink::kViews, state.context(), sink_) {}
+        executor_(state.tables(), delta, Sink::kViews, state.context(), state.should_stop(),
+                  sink_) {}
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
@@ -218,7 +219,8 @@ void Rederive(const Rule& rule, const Frontier& overdeleted, CommitState& state,
     return;
   }
   FirstSink sink;
-  Executor<FirstSink> executor(state.tables(), rule.check.front(), kAllNew, state.context(), sink);
+  Executor<FirstSink> executor(state.tables(), rule.check.front(), kAllNew, state.context(),
+                               state.should_stop(), sink);
   Table& head = state.table(rule.head);
   for (const RowId row : overdeleted.rows) {
     if (!head.Visible(row, View::kNew) && executor.Run(head.Row(row))) {
