@@ -20,6 +20,7 @@ from nvp_state.trace import NetworkTrace, Tracer
 from vswitch_sim import Fabric, Underlay
 
 ROUTER = "core"
+NO_HOST = "is on no host; give its port a `host`"
 
 
 @frozen
@@ -46,6 +47,13 @@ class Emulation:
         self._tracer = Tracer(state, self.fabric, self._agents)
         state.listen(self._follow)
 
+    def __repr__(self) -> str:
+        vifs = sum(
+            len(self.fabric.switch(host).ports) - len(self.fabric.hosts[host].tunnels)
+            for host in self._agents
+        )
+        return f"<Emulation: {len(self._agents)} hosts, {vifs} VIFs>"
+
     def send(self, port: str, frame: bytes) -> list[Delivery]:
         """Send a frame from the VM at a logical port; where and how it comes out, in order.
 
@@ -55,7 +63,9 @@ class Emulation:
 
         Raises:
             StateError: there is no such port, or it is on no host.
+            TypeError: the frame is not bytes.
         """
+        _require_bytes(frame)
         host, number = self._location(port)
         return [
             Delivery(delivery.port_name, delivery.frame)
@@ -65,8 +75,9 @@ class Emulation:
     def trace(self, port: str, frame: bytes) -> NetworkTrace:
         """What `send` would do with a frame: each table, its flow, and the rule that made it.
 
-        Sends nothing and changes no counter. Raises StateError as `send` does.
+        Sends nothing and changes no counter. Raises what `send` does.
         """
+        _require_bytes(frame)
         return self._tracer.trace(*self._location(port), frame)
 
     @contextmanager
@@ -76,17 +87,10 @@ class Emulation:
             yield
 
     def _location(self, port: str) -> tuple[str, int]:
-        record = self.state.record("port", port)
-        if record is None:
-            known = [
-                entity.name for entity in self.state.entities("port") if isinstance(entity, Port)
-            ]
-            text = f"does not exist{did_you_mean(port, known)}"
-            raise StateError([Problem(title("port", port), "", text)])
+        record = require(self.state, "port", port)
         assert isinstance(record.entity, Port)
         if record.entity.host is None:
-            text = "is on no host; give its port a `host`"
-            raise StateError([Problem(title("port", port), "host", text)])
+            raise StateError([Problem(record.entity.title, "host", NO_HOST)])
         return record.entity.host, record.ofport
 
     def _follow(self, change: NetworkChange) -> None:
@@ -134,6 +138,22 @@ class Emulation:
         port = record.entity
         if isinstance(port, Port) and port.host is not None:
             self.fabric.remove_vif(port.host, record.ofport)
+
+
+def require(state: NetworkState, kind: str, name: str) -> Record:
+    """The record of that kind and name. StateError, with the nearest name, if there is none."""
+    record = state.record(kind, name)
+    if record is None:
+        known = (str(entity.key) for entity in state.entities(kind))
+        text = f"does not exist{did_you_mean(name, known)}"
+        raise StateError([Problem(title(kind, name), "", text)])
+    return record
+
+
+def _require_bytes(frame: object) -> None:
+    if not isinstance(frame, bytes):
+        kind = type(frame).__name__
+        raise TypeError(f"frame must be bytes, not {kind}; bytes(…) makes them of a packet")
 
 
 def _hosts(records: Iterable[Record]) -> Iterator[Host]:

@@ -12,8 +12,9 @@ from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 
-from nvp_state.emulation import Emulation
+from nvp_state.emulation import NO_HOST, Emulation, require
 from nvp_state.entities import Port
+from nvp_state.errors import Problem, StateError
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 EPHEMERAL_PORT = 49152
@@ -40,6 +41,23 @@ class Guests:
             if isinstance(entity, Port) and entity.host is not None and entity.ip is not None:
                 self.vms[entity.name] = entity
 
+    def vm(self, name: str) -> Port:
+        """The VM at a port.
+
+        Raises:
+            StateError: there is no such port, or it has no IP address, or no host.
+        """
+        if name in self.vms:
+            return self.vms[name]
+        port = require(self._lab.state, "port", name).entity
+        assert isinstance(port, Port)
+        lacking = [("host", NO_HOST)] if port.host is None else []
+        if port.ip is None:
+            lacking.append(("ip", "has none, and a ping, TCP or ARP needs one; give it an `ip`"))
+        if lacking:
+            raise StateError(Problem(port.title, field, text) for field, text in lacking)
+        return port
+
     def ping(self, source: str, destination: str, payload: bytes = b"nlog") -> Outcome:
         """Resolve the destination's address by ARP, then ping it once."""
         request = IP(src=self._ip(source), dst=self._ip(destination)) / ICMP(id=7, seq=1)
@@ -57,7 +75,7 @@ class Guests:
 
     def resolve(self, source: str, target: str) -> str | None:
         """The MAC that answers an ARP request for the IP address of `target`, or None."""
-        mac, ip = self.vms[source].mac, self._ip(target)
+        mac, ip = self.vm(source).mac, self._ip(target)
         for delivery in self._lab.send(source, self.arp_frame(source, target)):
             vm = self.vms.get(delivery.port)
             if vm is None or vm.ip != ip:
@@ -71,7 +89,7 @@ class Guests:
 
     def arp_frame(self, source: str, target: str) -> bytes:
         """The broadcast by which one VM asks for the MAC of another's IP address."""
-        vm = self.vms[source]
+        vm = self.vm(source)
         ask = ARP(op="who-has", hwsrc=vm.mac, psrc=vm.ip, pdst=self._ip(target))
         return bytes(Ether(src=vm.mac, dst=BROADCAST) / ask)
 
@@ -84,7 +102,7 @@ class Guests:
         return self._frame(source, destination, TCP(sport=EPHEMERAL_PORT, dport=port, flags="S"))
 
     def _frame(self, source: str, destination: str, packet: Packet) -> bytes:
-        macs = Ether(src=self.vms[source].mac, dst=self.vms[destination].mac)
+        macs = Ether(src=self.vm(source).mac, dst=self.vm(destination).mac)
         ips = IP(src=self._ip(source), dst=self._ip(destination))
         return bytes(macs / ips / packet)
 
@@ -99,7 +117,7 @@ class Guests:
         mac = self.resolve(source, destination)
         if mac is None:
             return Outcome("ARP reply", False)
-        request = Ether(src=self.vms[source].mac, dst=mac) / packet
+        request = Ether(src=self.vm(source).mac, dst=mac) / packet
         for delivery in self._lab.send(source, bytes(request)):
             if delivery.port not in self.vms or self.vms[delivery.port].mac != mac:
                 continue
@@ -110,7 +128,7 @@ class Guests:
         return Outcome(wanted, False)
 
     def _ip(self, name: str) -> str:
-        ip = self.vms[name].ip
+        ip = self.vm(name).ip
         assert ip is not None
         return ip
 

@@ -1,27 +1,36 @@
 """Traces across the network: every table a frame passes on every host, and the rule behind it.
 
 A switch can tell which flow a frame hits; the engines can tell which rule made the flow, and which
-universal flow it was made of. Here the two are put together, from the VIF where the frame enters
-to all the VIFs where copies come out, tunnels included.
+entities it rests on. Here the two are put together, from the VIF where the frame enters to all the
+VIFs where copies come out, tunnels included.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from nvp_state.names import Names
+from nvp_state.origin import Origin, origin_of
 from vswitch_sim import Bucket, Fabric, Flow, Trace, TraceAction, TraceTable
 
 if TYPE_CHECKING:
     from nvp_state.agent import Agent
     from nvp_state.network import NetworkState
 
-Row = tuple[Any, ...]
-
 # The limits of the fabric: beyond them a frame loops.
 TUNNELS_MAX = 16
 HOPS_MAX = 20_000
+
+LINE_COLUMNS_MAX = 96
+
+# Drops of one copy, which its step shows by itself. The others are of the frame as a whole.
+_SHOWN_BY_STEPS = frozenset(
+    ("drop_flow", "group_without_buckets", "output_to_in_port", "table_miss", "ttl_expired")
+)
 
 
 @frozen
@@ -32,21 +41,39 @@ class Step:
         depth: how deep it is nested in resubmits and groups.
         stage: the table's name in the rules, its number if it has none, or the bucket.
         entry: the flow or bucket that hit; None is a miss, which drops.
-        rules: where the rules stand that made it, `file:line`: the physical program's, then,
-            where there is one, the logical program's.
+        text: the entry as a person reads it, with names behind the keys.
+        notes: what was odd about its actions, such as an output that was skipped.
+        origin: the rules that made the entry, and what they rest on.
     """
 
     depth: int
     stage: str
     entry: Flow | Bucket | None
-    rules: tuple[str, ...]
+    text: str
+    notes: tuple[str, ...]
+    origin: Origin
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Where the rules stand, `file:line`: the physical program's, then the logical one's."""
+        return self.origin.rules
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """What the rules rest on, such as `acl "s0:to-lport:100:tcp"`."""
+        return self.origin.because
+
+    def lines(self, margin: str = "") -> Iterator[str]:
+        """The step as text; the lines of its text are at most 96 columns wide if words allow."""
+        indent = margin + "  " * self.depth
+        yield from _wrapped(f"{self.stage}: {self.text}", indent)
+        for note in self.notes:
+            yield from _wrapped(f"note: {note}", indent + "    ")
+        if self.entry is not None:
+            yield from _wrapped(str(self.origin), indent + "    ")
 
     def __str__(self) -> str:
-        indent = "  " * self.depth
-        if self.entry is None:
-            return f"{indent}{self.stage}: no flow matches: drop"
-        what = str(self.entry) if isinstance(self.entry, Bucket) else _flow_text(self.entry)
-        return f"{indent}{self.stage}: {what}  [{' via '.join(reversed(self.rules))}]"
+        return "\n".join(self.lines())
 
 
 @frozen
@@ -62,6 +89,11 @@ class Hop:
     trace: Trace = field(repr=False)
     lost: tuple[str, ...] = ()
 
+    @property
+    def drops(self) -> tuple[str, ...]:
+        """The names of the drops of the frame as a whole, such as `runt`; a step shows its own."""
+        return tuple(drop for drop in self.trace.drops if drop not in _SHOWN_BY_STEPS)
+
 
 @frozen
 class NetworkTrace:
@@ -75,8 +107,8 @@ class NetworkTrace:
         for hop in self.hops:
             yield f"{hop.host}, in by {hop.in_port}:"
             for step in hop.steps:
-                yield f"  {step}"
-            for reason in hop.trace.drops:
+                yield from step.lines("  ")
+            for reason in hop.drops:
                 yield f"  dropped: {reason}"
             for host in hop.lost:
                 yield f"  lost: the underlay has no route to {host}"
@@ -98,6 +130,7 @@ class Tracer:
 
     def trace(self, host: str, in_port: int, frame: bytes) -> NetworkTrace:
         """Follow a frame from a switch's port to every VIF."""
+        names = Names(self._state)
         hops: list[Hop] = []
         ports: list[str] = []
         waiting = deque([(host, in_port, frame, 0, 0)])
@@ -115,7 +148,7 @@ class Tracer:
                     lost.append(beyond[0])
                 elif tunnels < TUNNELS_MAX:
                     waiting.append((*beyond, egress.frame, egress.tun_id, tunnels + 1))
-            steps = tuple(self._steps(here, trace))
+            steps = tuple(self._steps(here, trace, names))
             hops.append(Hop(here, switch.ports[number].name, steps, trace, tuple(lost)))
         return NetworkTrace(tuple(hops), tuple(ports))
 
@@ -123,44 +156,53 @@ class Tracer:
         nodes = (self._fabric.hosts[host].node for host in (here, there))
         return self._fabric.underlay.path_mtu(*nodes) > 0
 
-    def _steps(self, host: str, trace: Trace) -> Iterator[Step]:
+    def _steps(self, host: str, trace: Trace, names: Names) -> Iterator[Step]:
         if trace.root is not None:
-            yield from self._table(host, trace.root, 0)
+            yield from self._table(host, trace.root, 0, names)
 
-    def _table(self, host: str, table: TraceTable, depth: int) -> Iterator[Step]:
-        names = self._state.physical.engine["stage"].where(number=table.table)
-        stage = next((name for name, _ in names), f"table {table.table}")
-        rules = () if table.flow is None else self._rules(host, table.flow)
-        yield Step(depth, stage, table.flow, rules)
-        yield from self._actions(host, table.actions, depth + 1)
+    def _table(self, host: str, table: TraceTable, depth: int, names: Names) -> Iterator[Step]:
+        stage = names.stages.get(table.table, f"table {table.table}")
+        if table.flow is None:
+            yield Step(depth, stage, None, "no flow matches: drop", (), Origin())
+            return
+        text = names.flow(host, table.flow)
+        yield self._step(host, depth, stage, table.flow, text, table.actions)
+        yield from self._actions(host, table.actions, depth + 1, names)
 
-    def _actions(self, host: str, actions: tuple[TraceAction, ...], depth: int) -> Iterator[Step]:
+    def _actions(
+        self, host: str, actions: tuple[TraceAction, ...], depth: int, names: Names
+    ) -> Iterator[Step]:
         for action in actions:
             for table in action.tables:
-                yield from self._table(host, table, depth)
+                yield from self._table(host, table, depth, names)
             for visit in action.buckets:
-                yield Step(depth, "bucket", visit.bucket, self._rules(host, visit.bucket))
-                yield from self._actions(host, visit.actions, depth + 1)
+                text = names.bucket(host, visit.bucket)
+                yield self._step(host, depth, "bucket", visit.bucket, text, visit.actions)
+                yield from self._actions(host, visit.actions, depth + 1, names)
 
-    def _rules(self, host: str, entry: Flow | Bucket) -> tuple[str, ...]:
-        """The physical rule behind an entry, and the logical rule behind what that was made of."""
+    def _step(
+        self,
+        host: str,
+        depth: int,
+        stage: str,
+        entry: Flow | Bucket,
+        text: str,
+        actions: tuple[TraceAction, ...],
+    ) -> Step:
+        notes = tuple(f"{done.action}: {done.note}" for done in actions if done.note)
         table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
-        row = (host, *self._agents[host].row_of(entry))
-        derivation = self._state.physical.engine.explain(table, row)
-        assert derivation.rule is not None
-        universal = (
-            self._state.logical.rule_of(source.table, source.row)
-            for source in derivation.inputs()
-            if source.table in {"universal_flow", "universal_bucket"}
-        )
-        return (_short(derivation.rule.name), *map(_short, universal))
+        origin = origin_of(self._state, host, table, self._agents[host].row_of(entry))
+        return Step(depth, stage, entry, text, notes, origin)
 
 
-def _short(rule: str) -> str:
-    """A rule's place without the folders of its file."""
-    return rule.rsplit("/", 1)[-1]
-
-
-def _flow_text(flow: Flow) -> str:
-    actions = ",".join(str(action) for action in flow.actions) or "drop"
-    return f"priority {flow.priority} {flow.match or 'any'} -> {actions}"
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines that break at blanks, but not between a thing and its name."""
+    lines = wrap(
+        re.sub(r' (?=[("])', "\N{NO-BREAK SPACE}", text),
+        LINE_COLUMNS_MAX,
+        initial_indent=indent,
+        subsequent_indent=indent + "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

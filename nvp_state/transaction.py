@@ -8,6 +8,7 @@ has, or done as a whole.
 Cost: in proportion to the operations; `become`, which compares all, looks at the whole store.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from types import TracebackType
@@ -51,9 +52,12 @@ class Transaction:
         self._note("replace", entities)
 
     def remove(self, *objects: Entity | Reference) -> None:
-        """Remove entities, each given as itself or as a pair of kind and key."""
+        """Remove entities, each given as itself or as a pair of kind and key.
+
+        Raises TypeError for what is neither, ValueError for a kind there is not.
+        """
         for thing in objects:
-            kind, key = (thing.kind, thing.key) if isinstance(thing, Entity) else thing
+            kind, key = (thing.kind, thing.key) if isinstance(thing, Entity) else _pair(thing)
             if kind not in KINDS:
                 raise ValueError(f"{kind!r} is not a kind of entity{did_you_mean(kind, KINDS)}")
             self._operations.append(("remove", (kind, key), None))
@@ -209,6 +213,18 @@ class _Outcome:
 
     def _problem(self, reference: Reference, field: str, text: str) -> None:
         self.problems.append(Problem(title(*reference), field, text))
+
+
+def _pair(thing: object) -> Reference:
+    """A reference as it was given. TypeError names the way to write one."""
+    match thing:
+        case (str(kind), (str() | tuple()) as key):
+            return kind, key
+    name = thing if isinstance(thing, str) else "hv1"
+    raise TypeError(
+        f"{thing!r} is neither an entity nor a pair of its kind and key; "
+        f'write the pair, such as tx.remove(("host", {json.dumps(name, ensure_ascii=False)}))'
+    )
 
 
 def _listed(kind: str, names: list[str]) -> str:

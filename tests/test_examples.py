@@ -45,7 +45,8 @@ def test_reach(capsys):
 def test_two_hosts(capsys):
     lines = printed("two_hosts", capsys)
     assert lines[0] == "vm-2 got hello"
-    stages = [line.strip().split(":")[0] for line in lines[1:-2]]
+    headed = (re.match(r"\s*(\w+, in by [^:]+|\w+):( |$)", line) for line in lines[1:-2])
+    stages = [head[1] for head in headed if head]
     assert stages == [
         "hv1, in by vm-1",
         "classify",

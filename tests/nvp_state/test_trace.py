@@ -48,8 +48,11 @@ def test_a_drop_by_an_access_rule_names_the_rule_that_drops(three_tier):
     assert '"drop"' in rule_text(logical)
     assert "acl(a, s, direction, priority" in rule_text(logical)
     assert "datapath_flow(s, " in rule_text(physical)
+    assert 'acl "acme-frontend:to-lport:100:outport == "app-1-front""' in last.because
     assert trace.hops[0].trace.drops == ("drop_flow",)
-    assert str(trace).endswith("dropped: drop_flow\ndelivered at: no port")
+    assert trace.hops[0].drops == ()
+    assert "-> drop" in str(last)
+    assert str(trace).endswith("delivered at: no port")
 
 
 def test_an_allowing_access_rule_is_named_too(three_tier):

@@ -1,0 +1,122 @@
+"""Where a physical flow comes from: the rules that made it, and what a tenant said for it.
+
+Two programs have a part in most flows: the physical one, and the logical one that made the
+universal flow behind it. Their explanations end in rows that stand for entities (nvp_state.facts),
+and those are named: an operator who asks why a packet was dropped is told the access rule. Rows
+that a policy file states are named as they stand there.
+
+Cost: two explanations, which read in proportion to the size of the derivation.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from nlog import Derivation
+from nvp_state.controllers import RULES
+from nvp_state.entities import title
+from nvp_state.flows import to_bucket, to_flow
+from vswitch_sim import Bucket, Flow
+
+if TYPE_CHECKING:
+    from nvp_state.network import NetworkState
+
+Row = tuple[Any, ...]
+
+UNIVERSAL = ("universal_flow", "universal_bucket")
+
+# The tables whose rows stand for an entity, named in their first column.
+_KINDS = {
+    "acl": "acl",
+    "acl_term": "acl",
+    "datapath": "switch",
+    "host": "host",
+    "logical_port": "port",
+    "logical_switch": "switch",
+    "port_address": "port",
+    "port_binding": "port",
+    "port_enabled": "port",
+    "port_security": "port",
+    "port_unknown": "port",
+    "vif": "port",
+}
+
+
+@frozen
+class Origin:
+    """What made a flow or bucket.
+
+    Attributes:
+        rules: where the rules stand, `file:line`: the physical program's, then, where there is
+            one, the logical program's.
+        because: what the last of them rests on: titles of entities such as `port "web-1"`, the
+            switch only where there is nothing more telling, and the facts of policy files.
+    """
+
+    rules: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        because = f" because of {', '.join(self.because)}" if self.because else ""
+        return f"[{' via '.join(reversed(self.rules))}]{because}"
+
+
+def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:
+    """The origin of a row of `physical_flow` or `physical_bucket`, given without its host."""
+    physical = state.physical.engine.explain(table, (host, *row))
+    logical = [
+        state.logical.engine.explain(source.table, source.row)
+        for source in physical.inputs()
+        if source.table in UNIVERSAL
+    ]
+    rules = tuple(_place(made) for made in (physical, *logical))
+    return Origin(rules, _because((logical or [physical])[-1]))
+
+
+def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket, tuple[str, Row]]:
+    """The flows and buckets of a host, each with its table and its row, without the host."""
+    engine = state.physical.engine
+    found: dict[Flow | Bucket, tuple[str, Row]] = {}
+    for _, *row in engine["physical_flow"].where(host=host):
+        flow = to_flow(*row)
+        if flow is not None:
+            found[flow] = ("physical_flow", tuple(row))
+    for _, *row in engine["physical_bucket"].where(host=host):
+        found[to_bucket(*row)] = ("physical_bucket", tuple(row))
+    return found
+
+
+def _because(derivation: Derivation) -> tuple[str, ...]:
+    told = dict.fromkeys(
+        told for leaf in _leaves(derivation) if leaf is not derivation and (told := _told(leaf))
+    )
+    telling = [text for text in told if not text.startswith("switch ")]
+    return tuple(telling or told)
+
+
+def _leaves(derivation: Derivation) -> Iterator[Derivation]:
+    rest = [derivation]
+    while rest:
+        node = rest.pop()
+        if not node.premises:
+            yield node
+        rest += reversed(node.premises)
+
+
+def _told(leaf: Derivation) -> str:
+    """What a leaf says to a person; nothing for rows of the shipped rules such as `stage`."""
+    if leaf.rule is not None:
+        shipped = leaf.rule.name.startswith(str(RULES))
+        values = ", ".join(
+            f'"{value}"' if isinstance(value, str) else f"{value}" for value in leaf.row
+        )
+        return "" if shipped else f"{leaf.table}({values})"
+    kind = _KINDS.get(leaf.table)
+    return title(kind, leaf.row[0]) if kind else ""
+
+
+def _place(derivation: Derivation) -> str:
+    """Where the rule stands, without the folders of its file."""
+    rule = derivation.rule
+    return rule.name.rsplit("/", 1)[-1] if rule else "input"
