@@ -23,6 +23,7 @@ from nlog.syntax_errors import syntax_error
 from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR
 
 INT_MAX = 2**63 - 1
+INT_DIGITS_MAX = len(str(INT_MAX))
 
 
 def parse_module(source: Source) -> syntax.Module:
@@ -35,6 +36,10 @@ def parse_module(source: Source) -> syntax.Module:
         items: tuple[syntax.Item, ...] = _Builder(source).transform(tree)
     except VisitError as error:
         raise error.orig_exc from None
+    except RecursionError:
+        label = Label(Span(source, 0, 0))
+        text = "an expression in this text is nested too deeply to be read"
+        raise RuleError([Diagnostic("too-deep", text, label)]) from None
     return syntax.Module(source, items)
 
 
@@ -191,9 +196,11 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Literal(parts[0] == "true", BOOL, self._span(meta))
 
     def int(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
-        value = int(parts[0], 0) if parts[0][:2] in {"0x", "0X"} else int(parts[0])
-        if value > INT_MAX:
-            self._fail(meta, f"`{parts[0]}` does not fit a signed 64-bit integer")
+        digits, base = (parts[0][2:], 16) if parts[0][:2] in {"0x", "0X"} else (parts[0], 10)
+        digits = digits.lstrip("0") or "0"
+        if len(digits) > INT_DIGITS_MAX or int(digits, base) > INT_MAX:
+            self._fail(meta, "this number does not fit a signed 64-bit integer")
+        value = int(digits, base)
         return syntax.Literal(value, INT, self._span(meta))
 
     def string(self, meta: Meta, parts: list[Token]) -> syntax.Literal:

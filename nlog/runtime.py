@@ -36,6 +36,10 @@ class Engine:
     """
 
     def __init__(self, program: Program) -> None:
+        if not isinstance(program, Program):
+            raise TypeError(
+                f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
+            )
         self.program = program
         compiled, self._layout = plan(program)
         try:
@@ -49,6 +53,10 @@ class Engine:
     def __getitem__(self, table: str) -> "TableView":
         """The table of that name, read-only; KeyError if there is none."""
         return TableView(self, self._table(table, KeyError))
+
+    def __repr__(self) -> str:
+        program = self.program
+        return f"<Engine: {len(program.tables)} tables, {len(program.rules)} rules>"
 
     def transaction(self) -> "Transaction":
         """A transaction, to be used in a `with` statement; committed when that ends well."""
@@ -187,13 +195,18 @@ class Transaction:
             raise TransactionError(_row_trouble(table, *error.args)) from None
 
 
-@define
+@define(repr=False, eq=False)
 class Delta:
     """What one commit changed in one table; rows are decoded when they are read."""
 
-    _delta: _core.Delta | None
-    _inserted: frozenset[Row] | None = field(default=None, init=False, repr=False)
-    _deleted: frozenset[Row] | None = field(default=None, init=False, repr=False)
+    _delta: _core.Delta | None = field(alias="delta")
+    _inserted: frozenset[Row] | None = field(default=None, init=False)
+    _deleted: frozenset[Row] | None = field(default=None, init=False)
+
+    def __repr__(self) -> str:
+        if self._delta is None:
+            return "Delta(+0, -0)"
+        return f"Delta(+{self._delta.inserted_count}, -{self._delta.deleted_count})"
 
     @property
     def inserted(self) -> frozenset[Row]:
@@ -231,6 +244,10 @@ class Changes(Mapping[str, Delta]):
 
     def __len__(self) -> int:
         return len(self._deltas)
+
+    def __repr__(self) -> str:
+        changed = ", ".join(f"{name}: {delta!r}" for name, delta in self.items() if delta)
+        return f"<Changes {changed or 'of nothing'}>"
 
 
 class TableView(AbstractSet[Row]):

@@ -276,11 +276,11 @@ class Database {
     if (!IsSequence(row) || PyDict_Check(row.ptr()) != 0) {
       Raise(row_error, py::make_tuple(row, -1, wanted + "; this is " + Show(row)));
     }
-    auto values = py::reinterpret_steal<py::object>(PySequence_Fast(row.ptr(), ""));
+    auto values = py::reinterpret_steal<py::object>(PySequence_Tuple(row.ptr()));
     if (!values) {
       throw py::error_already_set();
     }
-    const auto size = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(values.ptr()));
+    const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
     if (size != width) {
       Raise(row_error, py::make_tuple(row, -1, wanted + "; this one has " + std::to_string(size)));
     }
@@ -295,7 +295,7 @@ class Database {
     const py::object values = ValuesOf(table, row);
     for (std::size_t column = 0; column < table.columns.size(); ++column) {
       const auto value = py::reinterpret_borrow<py::object>(
-          PySequence_Fast_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(column)));
+          PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(column)));
       try {
         convert(value, table.columns[column]);
       } catch (const ValueError& error) {

@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "nlog/engine/core/hash_slots.h"
+#include "nlog/engine/core/words.h"
 
 namespace nlog::core {
 namespace {
@@ -34,6 +35,19 @@ TEST(SlotsAgreeWithASet) {
         CHECK(found == (model.contains(sought) ? sought : HashSlots::kNone));
       }
     }
+  }
+}
+
+TEST(NoWordMakesHashesForgetTheOthers) {
+  for (const Word word : {0xA0761D6478BD642Full, 0xE7037ED1A0B428DBull, 0ull, ~0ull}) {
+    std::set<std::uint32_t> after;
+    for (Word other = 0; other < 1000; ++other) {
+      Hasher hasher;
+      hasher.Add(other);
+      hasher.Add(word);
+      after.insert(hasher.Value());
+    }
+    CHECK(after.size() > 990);
   }
 }
 

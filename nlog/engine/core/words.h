@@ -18,6 +18,7 @@
 #ifndef NLOG_ENGINE_CORE_WORDS_H_
 #define NLOG_ENGINE_CORE_WORDS_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
@@ -44,13 +45,15 @@ inline void Require(bool condition, const char* text) {
   }
 }
 
-// A hash of words (or of any integers), fed one at a time.
+// A hash of words (or of any integers), fed one at a time. The product of a step is 0 for one word
+// and for one state; what is added to it then still tells the states, or the words, apart.
 class Hasher {
  public:
   void Add(Word word) {
     const auto product = static_cast<unsigned __int128>(word ^ 0xA0761D6478BD642Full) *
                          (state_ ^ 0xE7037ED1A0B428DBull);
-    state_ = static_cast<Word>(product) ^ static_cast<Word>(product >> 64);
+    const Word folded = static_cast<Word>(product) ^ static_cast<Word>(product >> 64);
+    state_ = folded + std::rotl(state_ ^ word, 23);
   }
   std::uint32_t Value() const { return static_cast<std::uint32_t>(state_ ^ (state_ >> 32)); }
 
