@@ -48,10 +48,8 @@ class Emulation:
         state.listen(self._follow)
 
     def __repr__(self) -> str:
-        vifs = sum(
-            len(self.fabric.switch(host).ports) - len(self.fabric.hosts[host].tunnels)
-            for host in self._agents
-        )
+        switches = [self.fabric.switch(host) for host in self._agents]
+        vifs = sum(port.kind == "vif" for switch in switches for port in switch.ports.values())
         return f"<Emulation: {len(self._agents)} hosts, {vifs} VIFs>"
 
     def send(self, port: str, frame: bytes) -> list[Delivery]:

@@ -249,6 +249,14 @@ KINDS: dict[str, type[Entity]] = {kind.kind: kind for kind in (Host, Switch, Por
 """The kinds of entities, those that are referred to before those that refer to them."""
 
 
+def require_kind(kind: str) -> str:
+    """Return a kind of entities. Raises ValueError, with the nearest, if there is none such."""
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise ValueError(f"{kind!r} is not a kind of entity: {known}{did_you_mean(kind, KINDS)}")
+    return kind
+
+
 def references(entity: Entity) -> tuple[tuple[str, Reference], ...]:
     """Return what an entity refers to: the field that names it, its kind and its key."""
     match entity:

@@ -64,6 +64,7 @@ _HELPS = {
     "inport": 'name the ports that are meant, such as `inport == {"a", "b"}`',
     "outport": 'name the ports that are meant, such as `outport == {"a", "b"}`',
 }
+_AFTER_RELATION = re.compile(r"[=!<>]=?\s*(\{[^}]*)?$")
 _LARK = Lark(Path(__file__).with_suffix(".lark").read_text("utf-8"), parser="lalr")
 
 
@@ -233,6 +234,11 @@ class _Reading:
             self.fail("relation", f"`{relation}` cannot compare under a mask", token, "")
 
     def field(self, symbol: Token) -> Field:
+        if re.fullmatch(r"ct(_\w+)?|ct\..*", symbol):
+            text = f"there is no field or predicate `{symbol}`"
+            self.fail(
+                "unknown-symbol", text, symbol, "ACLs keep no connection state in this version"
+            )
         if symbol not in FIELDS:
             nearest = did_you_mean(symbol.value, [*FIELDS, *PREDICATES]).removeprefix("; ")
             text = f"there is no field or predicate `{symbol}`"
@@ -384,6 +390,17 @@ def _syntax_error(text: str, error: UnexpectedInput) -> ExpressionError:
             start,
             end,
             "such as `!(tcp.dst == 80)`",
+        )
+    if token.type == "SYMBOL" and _AFTER_RELATION.search(text[:start]):
+        return ExpressionError(
+            "syntax",
+            f"`{token}` is not a constant",
+            text,
+            start,
+            end,
+            f'write the name of a port in quotes, `"{token}"`'
+            if re.search(r"\b(in|out)port\b[^&|()]*$", text[:start])
+            else "a constant is a number or an address, or a port's name in double quotes",
         )
     words = {"and": "`&&`", "or": "`||`"}
     operator = "`!`" if re.search(r"\bnot\s*$", text[:start]) else words.get(token, "")

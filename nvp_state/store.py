@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve
 
 from nvp_state.allocation import NumberPool
-from nvp_state.entities import KINDS, Entity, Host, Key, Port, Reference, references
+from nvp_state.entities import KINDS, Entity, Host, Key, Port, Reference, references, require_kind
 from nvp_state.records import Change, Record
 
 Exchange = tuple[Record | None, Record | None]
@@ -46,12 +46,14 @@ class Store:
         self._last: tuple[Change, list[Exchange]] | None = None
 
     def record(self, kind: str, key: Key) -> Record | None:
-        """Return the record of this kind and key, or None."""
-        return self._records[kind].get(key)
+        """Return the record of this kind and key, or None. ValueError if there is no such kind."""
+        return self._records[require_kind(kind)].get(key)
 
     def records(self, kind: str) -> list[Record]:
         """Return all records of a kind, in document order."""
-        return sorted(self._records[kind].values(), key=lambda record: record.position)
+        return sorted(
+            self._records[require_kind(kind)].values(), key=lambda record: record.position
+        )
 
     def keys(self, kind: str) -> list[Key]:
         """Return all keys of a kind, in no order."""

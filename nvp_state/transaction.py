@@ -22,6 +22,7 @@ from nvp_state.entities import (
     Reference,
     readable,
     references,
+    require_kind,
     title,
 )
 from nvp_state.errors import Problem, StateError, did_you_mean
@@ -58,9 +59,7 @@ class Transaction:
         """
         for thing in objects:
             kind, key = (thing.kind, thing.key) if isinstance(thing, Entity) else _pair(thing)
-            if kind not in KINDS:
-                raise ValueError(f"{kind!r} is not a kind of entity{did_you_mean(kind, KINDS)}")
-            self._operations.append(("remove", (kind, key), None))
+            self._operations.append(("remove", (require_kind(kind), key), None))
 
     def become(self, entities: Iterable[Entity]) -> None:
         """Make these, in this order, all there is; what is equal already is no change."""
