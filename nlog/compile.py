@@ -17,13 +17,23 @@ from nlog.program import Program, Rule
 def load(*paths: str | os.PathLike[str]) -> Program:
     """Read, parse and check rule files and all they import, as one program.
 
-    Raises RuleError with every mistake of the first stage that found any.
+    Raises RuleError with every mistake of the first stage that found any, but of each file only the
+    first mistake of syntax.
     """
+    if not paths:
+        raise TypeError("load() takes the paths of rule files; parse(text) takes rules as text")
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"{path!r} is no path: write load(*paths) if it holds some")
     return _check(read_modules(paths))
 
 
 def parse(text: str, name: str = "<text>") -> Program:
     """Parse and check a text; `name` is used in messages, and imports are relative to it."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"parse() takes rules as str, not {type(text).__name__}: load() reads files"
+        )
     return _check(follow_imports(parse_module(Source(name, text))))
 
 

@@ -19,7 +19,8 @@ from attrs import define, field, frozen
 from nlog.engine import _core
 from nlog.plan import UNIT_TABLE, StartPlan
 from nlog.planner import Layout, plan_check
-from nlog.program import Program, Rule
+from nlog.program import Program, Rule, Table
+from nlog.show import counted, show_row
 
 Row = tuple[Any, ...]
 Fact = tuple[str, Row]
@@ -28,25 +29,33 @@ Fact = tuple[str, Row]
 BODIES_FIRST = 16
 
 
-@frozen
+@frozen(repr=False)
 class Derivation:
     """A row, the rule that derives it, and the derivations of the rows that rule joined.
 
     `rule` is None for an input row. `str()` draws the tree.
     """
 
-    table: str
+    declared: Table
     row: Row
     rule: Rule | None = None
     premises: tuple["Derivation", ...] = field(default=())
 
+    @property
+    def table(self) -> str:
+        """The name of the table the row is in."""
+        return self.declared.name
+
     def __str__(self) -> str:
         lines = []
         for depth, node in self._walk():
-            values = ", ".join(str(value) for value in node.row)
             origin = node.rule.name if node.rule else "input"
-            lines.append(f"{'  ' * depth}{node.table}({values})  [{origin}]")
+            lines.append(f"{'  ' * depth}{show_row(node.declared, node.row)}  [{origin}]")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        size = counted(sum(1 for _ in self._walk()), "row")
+        return f"<Derivation of {show_row(self.declared, self.row)}: {size}>"
 
     def inputs(self) -> Iterator["Derivation"]:
         """The leaves that are input rows: what it all rests on."""
@@ -102,6 +111,13 @@ class Explainer:
         """Whether rows of `table` need no derivation."""
         return self._program.tables[table].kind == "input"
 
+    def derivation(
+        self, fact: Fact, rule: Rule | None = None, premises: tuple[Derivation, ...] = ()
+    ) -> Derivation:
+        """The derivation of a fact by a rule from premises."""
+        table, row = fact
+        return Derivation(self._program.tables[table], row, rule, premises)
+
     def attempts(self, fact: Fact, bodies_max: int) -> tuple[list[_Attempt], bool]:
         """The bodies that derive a fact, and whether there may be more of them."""
         table, row = fact
@@ -153,7 +169,7 @@ class _Search:
             if fact in self._settled:
                 continue
             if self._explainer.is_input(fact[0]):
-                self._settle(fact, Derivation(*fact))
+                self._settle(fact, self._explainer.derivation(fact))
                 continue
             attempts, cut_short = self._explainer.attempts(fact, self._bodies_max)
             self.cut_short |= cut_short
@@ -186,4 +202,4 @@ class _Search:
 
     def _derivation(self, attempt: _Attempt) -> Derivation:
         premises = tuple(self._settled[premise] for premise in attempt.premises)
-        return Derivation(*attempt.head, attempt.rule, premises)
+        return self._explainer.derivation(attempt.head, attempt.rule, premises)

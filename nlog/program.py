@@ -126,13 +126,16 @@ class Stratum:
     recursive: bool
 
 
-@frozen
+@frozen(repr=False)
 class Program:
     """Tables by name, rules by number, strata in the order of evaluation."""
 
     tables: dict[str, Table]
     rules: tuple[Rule, ...]
     strata: tuple[Stratum, ...]
+
+    def __repr__(self) -> str:
+        return f"<Program: {len(self.tables)} tables, {len(self.rules)} rules>"
 
 
 def variables(expression: Expr | None) -> Iterator[Var]:

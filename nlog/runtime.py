@@ -23,6 +23,7 @@ from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
 from nlog.planner import plan
 from nlog.program import Program, Table
+from nlog.show import counted, show_row
 
 Row = tuple[Any, ...]
 Work = _core.Work
@@ -37,9 +38,8 @@ class Engine:
 
     def __init__(self, program: Program) -> None:
         if not isinstance(program, Program):
-            raise TypeError(
-                f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
-            )
+            text = f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
+            raise TypeError(text)
         self.program = program
         compiled, self._layout = plan(program)
         try:
@@ -56,7 +56,8 @@ class Engine:
 
     def __repr__(self) -> str:
         program = self.program
-        return f"<Engine: {len(program.tables)} tables, {len(program.rules)} rules>"
+        tables, rules = counted(len(program.tables), "table"), counted(len(program.rules), "rule")
+        return f"<Engine: {tables}, {rules}>"
 
     def transaction(self) -> "Transaction":
         """A transaction, to be used in a `with` statement; committed when that ends well."""
@@ -79,16 +80,26 @@ class Engine:
     def explain(self, table: str, row: Sequence[Any]) -> Derivation:
         """Why `row` is in `table`: the rule and the rows it came from, down to input rows.
 
-        KeyError if there is no such table, LookupError if the row is not in it. Costs nothing
-        until it is called, then indexes that stay.
+        KeyError if there is no such table, TypeError if the row does not fit it, LookupError if the
+        row is not in it. Costs nothing until it is called, then indexes that stay.
         """
         declared = self._table(table, KeyError)
         with self._lock:
-            if row not in self[table]:
+            found = self._committed(declared, row)
+            if found is None:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
                 self._explainer = Explainer(lower(self.program), self._layout, self._core)
-            return self._explainer.explain(table, tuple(row))
+            return self._explainer.explain(table, found)
+
+    def _committed(self, table: Table, row: Sequence[Any]) -> Row | None:
+        """The row as the table holds it, in canonical form; None if it is not there."""
+        number = self._layout.numbers[table.name]
+        try:
+            is_there = self._core.contains(number, row)
+        except _core.RowError as error:
+            raise TypeError(_row_trouble(table, *error.args)) from None
+        return self._core.rows(number, dict(enumerate(row)))[0] if is_there else None
 
     def _table(self, name: str, error: type[Exception]) -> Table:
         table = self.program.tables.get(name)
@@ -303,13 +314,7 @@ class TableView(AbstractSet[Row]):
                 raise TypeError(f"column `{column.name}: {column.type}`: {text}") from None
 
     def __repr__(self) -> str:
-        return f"<table {self._declared.name}: {len(self)} rows>"
-
-
-def show_row(table: Table, row: object) -> str:
-    """`table(value, …)`, as in a rule."""
-    values = ", ".join(repr(v) for v in row) if isinstance(row, Iterable) else repr(row)
-    return f"{table.name}({values})"
+        return f"<table {self._declared.name}: {counted(len(self), 'row')}>"
 
 
 def _failure(program: Program, error: _core.EvaluationError) -> str:

@@ -35,10 +35,10 @@ def test_reach(capsys):
     ]
     shape = [re.sub(r"\[\S*/reach.nlog:\d+", "[reach.nlog", line) for line in lines[4:]]
     assert shape == [
-        "reach(c, b)  [reach.nlog]",
-        "  reach(c, a)  [reach.nlog]",
-        "    edge(c, a)  [input]",
-        "  edge(a, b)  [input]",
+        'reach("c", "b")  [reach.nlog]',
+        '  reach("c", "a")  [reach.nlog]',
+        '    edge("c", "a")  [input]',
+        '  edge("a", "b")  [input]',
     ]
 
 

@@ -70,6 +70,33 @@ def test_the_last_word_on_a_row_counts(engine: nlog.Engine):
     assert set(engine["edge"]) == {("a", "b"), ("b", "c")}
 
 
+def test_everything_prints_itself_in_short(engine: nlog.Engine):
+    with engine.transaction() as tx:
+        tx.delete("edge", ("a", "b"))
+        tx.insert("edge", ("c", "d"), ("d", "e"))
+    assert repr(engine) == "<Engine: 6 tables, 4 rules>"
+    assert repr(engine.program) == "<Program: 6 tables, 4 rules>"
+    assert repr(tx.changes) == "<Changes reach: Delta(+5, -2)>"
+    assert repr(tx.changes["share"]) == "Delta(+0, -0)"
+    assert repr(engine["limit"]) == "<table limit: 1 row>"
+    assert repr(engine.work).startswith("Work(rows_read=")
+    assert repr(engine.work).endswith(", inserted=9, deleted=4)")
+    with engine.transaction() as tx:
+        pass
+    assert repr(tx.changes) == "<Changes of nothing>"
+
+
+def test_what_is_no_program_no_text_and_no_path_names_the_way_out():
+    with pytest.raises(TypeError, match=r"'my\.nlog' is no Program: nlog\.load\(path\)"):
+        nlog.Engine("my.nlog")
+    with pytest.raises(TypeError, match=r"rules as str, not bytes: load\(\) reads files"):
+        nlog.parse(b"table t()")
+    with pytest.raises(TypeError, match=r"load\(\) takes the paths of rule files"):
+        nlog.load()
+    with pytest.raises(TypeError, match=r"write load\(\*paths\)"):
+        nlog.load(["a.nlog", "b.nlog"])
+
+
 def test_what_changes_nothing_is_no_work(engine: nlog.Engine):
     with engine.transaction() as tx:
         tx.insert("edge", ("a", "b"))

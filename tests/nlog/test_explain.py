@@ -64,10 +64,33 @@ def test_what_is_not_there_has_no_explanation():
     engine = engine_of(REACH, [(1, 2)])
     with pytest.raises(LookupError, match=r"reach\(2, 1\) is not there"):
         engine.explain("reach", (2, 1))
-    with pytest.raises(LookupError, match="is not there"):
+    with pytest.raises(TypeError, match=r"does not fit `reach\(a: int, b: int\)`: .* 2 values"):
         engine.explain("reach", ("x",))
+    with pytest.raises(TypeError, match=r"`reach\(.*\)`: column `b`: 'x' is not an int"):
+        engine.explain("reach", (1, "x"))
     with pytest.raises(KeyError, match=r"no table `raech`.*did you mean `reach`"):
         engine.explain("raech", (1, 2))
+
+
+def test_rows_are_shown_as_in_a_rule_and_as_the_table_holds_them():
+    engine = nlog.Engine(
+        nlog.parse(
+            "record field(name: str, bits: [int])\n"
+            "input table seen(at: mac, text: str, what: field, up: bool)\n"
+            "output table known(text: str)\nknown(t) :- seen(text: t).\n",
+            "seen.nlog",
+        )
+    )
+    given = (0x0A0000000001, 'a "b"', {"bits": [1, -2], "name": "x"}, True)
+    shown = 'seen(0a:00:00:00:00:01, "a \\"b\\"", field("x", [1, -2]), true)  [input]'
+    with engine.transaction() as tx:
+        tx.insert("seen", given)
+    assert str(engine.explain("seen", given)) == shown
+    tree = engine.explain("known", ('a "b"',))
+    assert str(tree).splitlines()[1] == f"  {shown}"
+    assert repr(tree) == '<Derivation of known("a \\"b\\""): 2 rows>'
+    with pytest.raises(LookupError, match=r'^known\("a"\) is not there$'):
+        engine.explain("known", ("a",))
 
 
 def test_an_explanation_follows_the_rows_through_later_transactions():
