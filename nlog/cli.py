@@ -1,22 +1,30 @@
 """The command `nlog`: check rule files, run them over facts, ask questions, ask why.
 
-Facts are a JSON file that gives each input table its rows: `{"edge": [["a", "b"], ["b", "c"]]}`.
-Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours.
+Facts are a JSON file that gives each input table its rows (nlog/facts.py). Rows are printed as in a
+rule. Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours. What
+takes over a second says so on a terminal, and Ctrl-C ends it.
 """
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Any, NoReturn
 
 import click
+from rich.console import Console
 
 from nlog.compile import load
 from nlog.diagnostics import RuleError, TransactionError
+from nlog.facts import insert_facts, read_facts
 from nlog.runtime import Engine
+from nlog.show import counted, show_row
 
 Command = Callable[..., Any]
+
+NOTE_AFTER_S = 1.0
 
 _RULES = click.argument(
     "rules", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path)
@@ -39,10 +47,12 @@ def check(rules: tuple[Path, ...]) -> None:
     """Read rule files and report every mistake, or what they declare."""
     program = _guard(load, *rules)
     recursive = sum(stratum.recursive for stratum in program.strata)
-    click.echo(
-        f"{len(program.tables)} tables, {len(program.rules)} rules, "
-        f"{len(program.strata)} strata ({recursive} recursive): no mistakes"
-    )
+    sizes = [
+        counted(len(program.tables), "table"),
+        counted(len(program.rules), "rule"),
+        counted(len(program.strata), "stratum", "strata"),
+    ]
+    click.echo(f"{', '.join(sizes)} ({recursive} recursive): no mistakes")
 
 
 @main.command()
@@ -54,7 +64,7 @@ def run(rules: tuple[Path, ...], facts: Path | None) -> None:
     for table in engine.program.tables.values():
         if table.kind == "output":
             for row in sorted(engine[table.name], key=repr):
-                click.echo(f"{table.name}({_values(row)})")
+                click.echo(show_row(table, row))
 
 
 @main.command()
@@ -68,7 +78,7 @@ def query(rules: tuple[Path, ...], facts: Path | None, table: str, where: tuple[
     view = _guard(engine.__getitem__, table)
     wanted = dict(_guard(_condition, text) for text in where)
     for row in sorted(_guard(lambda: view.where(**wanted)), key=repr):
-        click.echo(f"{table}({_values(row)})")
+        click.echo(show_row(engine.program.tables[table], row))
 
 
 @main.command()
@@ -86,14 +96,28 @@ def explain(rules: tuple[Path, ...], facts: Path | None, table: str, row: str) -
 
 
 def _engine(rules: tuple[Path, ...], facts: Path | None) -> Engine:
-    engine = Engine(load(*rules))
-    tables = _json(facts.read_text(encoding="utf-8"), str(facts)) if facts else {}
-    if not isinstance(tables, dict) or not all(isinstance(rows, list) for rows in tables.values()):
-        raise ValueError(f'{facts}: facts are an object of lists, such as {{"edge": [["a", "b"]]}}')
-    with engine.transaction() as tx:
-        for table, rows in tables.items():
-            tx.insert_many(table, [_plain(row) for row in rows])
-    return engine
+    with _progress():
+        engine = Engine(load(*rules))
+        if facts:
+            insert_facts(engine, read_facts(facts), facts)
+        return engine
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    """On a terminal, say what takes over `NOTE_AFTER_S`."""
+    console = Console(stderr=True)
+    status = console.status("computing; Ctrl-C ends it")
+    timer = Timer(NOTE_AFTER_S, status.start)
+    if console.is_terminal:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if console.is_terminal:
+            timer.join()
+            status.stop()
 
 
 def _json(text: str, where: str) -> Any:
@@ -116,10 +140,6 @@ def _condition(text: str) -> tuple[str, Any]:
         return column, _plain(json.loads(value))
     except json.JSONDecodeError:
         return column, value
-
-
-def _values(row: tuple[Any, ...]) -> str:
-    return ", ".join(json.dumps(value, ensure_ascii=False, default=str) for value in row)
 
 
 def _guard(function: Command, *arguments: Any) -> Any:

@@ -1,0 +1,125 @@
+"""The command `nlog`: what it prints, and how it tells users of their mistakes.
+
+Most of it runs within the test; what needs a terminal, or Ctrl-C, runs as a process.
+"""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nlog.cli import main
+
+RULES = """
+record point(x: int, y: int)
+input table edge(src: str, dst: str)
+input table site(name: str, p: point, ip: ip4)
+output table reach(src: str, dst: str)
+output table here(p: point, ip: ip4)
+reach(a, b) :- edge(a, b).
+reach(a, c) :- reach(a, b), edge(b, c).
+here(p, ip) :- site(p: p, ip: ip).
+"""
+ENDLESS = "output table a(n: int)\na(0).\na(n + 1) :- a(n).\n"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "reach.nlog"
+    path.write_text(RULES)
+    return path
+
+
+def nlog(rules: Path, command: str, facts: str | bytes, *options: str) -> Result:
+    path = rules.with_name("facts.json")
+    path.write_bytes(facts if isinstance(facts, bytes) else facts.encode())
+    arguments = [command, str(rules), "--facts", str(path), *options]
+    return CliRunner().invoke(main, arguments)
+
+
+def test_all_commands_print_rows_as_in_a_rule(rules: Path):
+    facts = '{"edge": [["a b", "c"]], "site": [["n", {"y": 2, "x": -1}, "10.0.0.1"]]}'
+    assert nlog(rules, "run", facts).stdout.splitlines() == [
+        'reach("a b", "c")',
+        "here(point(-1, 2), 10.0.0.1)",
+    ]
+    found = nlog(rules, "query", facts, "--table", "edge", "--where", "dst=c")
+    assert found.stdout == 'edge("a b", "c")\n'
+    why = nlog(rules, "explain", facts, "--table", "reach", "--row", '["a b", "c"]')
+    assert why.stdout.splitlines()[1] == '  edge("a b", "c")  [input]'
+    assert nlog(rules, "run", facts).exit_code == 0
+
+
+def test_check_counts_in_english(tmp_path: Path):
+    path = tmp_path / "one.nlog"
+    path.write_text("table one(n: int)\none(1).\n")
+    text = CliRunner().invoke(main, ["check", str(path)]).output
+    assert text == "1 table, 1 rule, 1 stratum (0 recursive): no mistakes\n"
+
+
+def test_rows_may_name_their_columns(rules: Path):
+    facts = '{"edge": [{"dst": "b", "src": "a"}, ["b", "c"]]}'
+    assert nlog(rules, "query", facts, "--table", "edge").stdout.splitlines() == [
+        'edge("a", "b")',
+        'edge("b", "c")',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "text"),
+    [
+        ('{"edge": [["a", "b"]], "edge": []}', "`edge` stands twice in one object"),
+        ('{"site": [["n", {"x": 1, "x": 2, "y": 3}, "10.0.0.1"]]}', "`x` stands twice"),
+        (b'{"edge": [["\xff", "b"]]}', "it is not UTF-8 text"),
+        ('{"edge": [', "not JSON: "),
+        ('{"edge": ' + "[" * 100_000, "it is nested too deeply"),
+        ('{"edge": {"a": "b"}}', "facts are an object of lists"),
+        ('{"edge": [["a", "b"], ["c"]]}', "`edge`, row 2: row ['c'] does not fit `edge(src: str"),
+        ('{"edge": [["a", "b"], ["c", 5]]}', "`edge`, row 2: row ['c', 5] does not fit"),
+        ('{"edge": ["ab"]}', "`edge`, row 1: row 'ab' does not fit"),
+        ('{"edge": [{"src": "a", "dts": "b"}]}', "row 1: there is no column `dts`; did you mean"),
+        ('{"edge": [{"src": "a"}]}', "row 1: a row names every column: `dst` is missing"),
+        ('{"egde": []}', "there is no table `egde`; did you mean `edge`?"),
+        ('{"egde": [["a", "b"]]}', "there is no table `egde`; did you mean `edge`?"),
+        ('{"reach": [{"src": "a", "dst": "b"}]}', "`reach` is an output table"),
+    ],
+)
+def test_what_is_wrong_with_facts_is_told_with_its_place(
+    rules: Path, facts: str | bytes, text: str
+):
+    result = nlog(rules, "run", facts)
+    assert result.stderr.startswith(f"{rules.with_name('facts.json')}: ")
+    assert text in result.stderr
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
+def test_explain_says_what_is_wrong_with_a_row(rules: Path):
+    result = nlog(rules, "explain", "{}", "--table", "reach", "--row", '["a"]')
+    assert "does not fit `reach(src: str, dst: str)`" in result.stderr
+    result = nlog(rules, "explain", "{}", "--table", "reach", "--row", '["a", "b"]')
+    assert result.stderr == 'reach("a", "b") is not there\n'
+
+
+def test_what_takes_long_says_so_on_a_terminal_and_ends_by_ctrl_c(tmp_path: Path):
+    path = tmp_path / "endless.nlog"
+    path.write_text(ENDLESS)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from nlog.cli import main; main()", "run", str(path)]
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        said = b""
+        while b"computing" not in said:
+            said += os.read(ours, 1024)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 1
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    os.close(ours)
