@@ -1,7 +1,8 @@
 """From source to checked program: the passes in order, and the two ways in.
 
 `load` reads files, `parse` a text; both follow imports, run every pass, and raise one `RuleError`
-with all the mistakes of the first stage that found any.
+with all the mistakes of the first stage that found any; of what cannot be read, the first in each
+file.
 """
 
 import os

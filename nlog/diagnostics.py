@@ -86,7 +86,13 @@ def suggest(word: str, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The plain-text form: header, the lines it is about with carets, notes and helps."""
+    """The plain-text form: header, the lines it is about with carets, notes and helps.
+
+    Of a source without text, such as a file that cannot be read, there are no lines to show.
+    """
+    header = f"{diagnostic.severity}[{diagnostic.slug}]: {diagnostic.message}"
+    if not diagnostic.primary.span.source.text:
+        return "\n".join([header, *_advice(diagnostic, "")])
     labels = sorted(
         (diagnostic.primary, *diagnostic.secondary),
         key=lambda label: (label.span.source.name, label.span.start),
@@ -96,7 +102,7 @@ def render(diagnostic: Diagnostic) -> str:
     line, column = place.source.position(place.start)
     pad = " " * gutter
     lines = [
-        f"{diagnostic.severity}[{diagnostic.slug}]: {diagnostic.message}",
+        header,
         f"{pad}--> {place.source.name}:{line}:{column}",
         f"{pad} |",
     ]
@@ -108,9 +114,12 @@ def render(diagnostic: Diagnostic) -> str:
         shown = str(label.span)
     if diagnostic.notes or diagnostic.helps:
         lines.append(f"{pad} |")
-    lines += [f"{pad} = note: {note}" for note in diagnostic.notes]
-    lines += [f"{pad} = help: {text}" for text in diagnostic.helps]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_advice(diagnostic, pad)])
+
+
+def _advice(diagnostic: Diagnostic, pad: str) -> list[str]:
+    notes = [f"{pad} = note: {note}" for note in diagnostic.notes]
+    return notes + [f"{pad} = help: {text}" for text in diagnostic.helps]
 
 
 def _excerpt(label: Label, gutter: int, mark: str, home: Source) -> list[str]:

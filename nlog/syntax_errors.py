@@ -49,16 +49,25 @@ AFTER_NOT = ("`not` stands before an atom or a function; otherwise write `== fal
 # and what to say.
 HABITS: tuple[tuple[str, str, str], ...] = (
     (r";", "END", "literals are separated by `,`; for one thing or another write two rules"),
-    (r";", "TABLE", "a declaration needs no end"),
+    (r"[;.]", "TABLE", "a declaration needs no end"),
+    (r"[,)]", "COLON", "say its type, as in `name: str`"),
     (r"=", "COLON", "a column is named with `:`, as in `column: value`"),
     (r"<-|<=", "__ANON_0", "the head and the body are separated by `:-`"),
     (r"!", "", "absence is written `not`, and inequality `!=`"),
     (r"'", "", 'a string stands in double quotes: `"text"`'),
+    (r"#", "", "a comment begins with `//`"),
+    (r"<>", "", "inequality is written `!=`"),
+    (r"\.\d+\.\d", "", "an address has four parts, as in `10.0.0.1`"),
     (r"\.\d", "", "numbers are whole: there are no fractions"),
     (r"==|!=|<|>", "END", "comparisons do not chain: write two of them, separated by `,`"),
-    (r"and\b|&&", "END", "literals are separated by `,`"),
-    (r"or\b|\|\|", "END", "for one thing or another write two rules"),
+    (r"and\b", "END", "literals are separated by `,`"),
+    (r"&&", "", "literals are separated by `,`"),
+    (r"or\b", "END", "for one thing or another write two rules"),
+    (r"\|\|", "", "for one thing or another write two rules"),
 )
+
+# Operators of other languages that begin like one of ours, so that reading stops within them.
+FOREIGN = ("&&", "||", "<>")
 
 
 def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagnostic:
@@ -75,6 +84,10 @@ def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagn
     if found == '"':
         helps = ('end it with `"` on the same line; within, a line break is written `\\n`',)
         return _diagnostic("this string does not end", Span(source, start, start + 1), helps)
+    if text[start - 1 : start + 1] in FOREIGN:
+        span = Span(source, start - 1, start + 1)
+        foreign = text[start - 1 : start + 1]
+        return _diagnostic(f"unexpected `{foreign}`", span, _habit(text, start - 1, set()))
     accepted, read_to = _accepted(grammar, text)
     expected = _describe(accepted)
     helps = _habit(text, start, accepted) or _misspelled(text, start, accepted)

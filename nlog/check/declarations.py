@@ -15,6 +15,9 @@ from nlog.functions import FUNCTIONS
 from nlog.program import Column, Kind, Table
 from nlog.types import SCALARS, List, Record, Type
 
+# What other languages call a list.
+LISTS = ("array", "list", "vec", "vector")
+
 Report = Callable[[Diagnostic], None]
 
 
@@ -125,8 +128,14 @@ class _Declarer:
                 f"there is no type `{type_.name}`",
                 Label(type_.span),
                 notes=(f"the built-in types are {', '.join(f'`{name}`' for name in SCALARS)}",),
-                helps=suggest(type_.name, [*SCALARS, *self._record_syntax])
-                or (f"declare it: `record {type_.name}(field: type)`",),
+                helps=self._ways_out(type_.name),
             )
         )
         return None
+
+    def _ways_out(self, name: str) -> tuple[str, ...]:
+        """What to write instead of the name of a type that there is not."""
+        if name.lower() in LISTS:
+            return ("a list is written `[type]`, as in `[str]`",)
+        declare_it = f"declare it, or import the file that does: `record {name}(field: type)`"
+        return suggest(name, [*SCALARS, *self._record_syntax]) or (declare_it,)

@@ -15,6 +15,14 @@ from nlog.types import INT, IP4, MAC, PREFIX, STR, List, Record, Type, record_cl
 
 SPELLING = {"negative": "-"}
 WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound",)
+NO_PATTERN = (
+    "a record or list is a value, not a pattern: bind the whole to a variable and read its parts, "
+    "as in `whole.field` or `at(whole, 0)`"
+)
+AGGREGATES = ("avg", "count", "max", "min", "sum")
+NO_AGGREGATES: tuple[str, ...] = (
+    "the language has no aggregates: compute this where the table is read",
+)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -116,10 +124,11 @@ class Expressions:
                     raise self.fail(Diagnostic("unknown-column", message, Label(named.span)))
         return self._apply(expression, expected)
 
-    def _variable(self, name: syntax.Name) -> Expr:
+    def _variable(self, name: syntax.Name, helps: tuple[str, ...] = ()) -> Expr:
         if name.is_wildcard:
             message = "`_` has no value, so it can only stand in an atom of the body"
-            raise self.fail(Diagnostic("misplaced-wildcard", message, Label(name.span)))
+            label = Label(name.span)
+            raise self.fail(Diagnostic("misplaced-wildcard", message, label, helps=helps))
         if name.name not in self.variables:
             message = f"variable `{name.name}` is not bound by the rule body"
             label = Label(name.span, "used here, bound nowhere")
@@ -130,7 +139,7 @@ class Expressions:
                     message,
                     label,
                     notes=(f"the rule's other variables are {_names(others)}",) if others else (),
-                    helps=suggest(name.name, others) + WAYS_TO_BIND,
+                    helps=suggest(name.name, others) + WAYS_TO_BIND + helps,
                 )
             )
         return Var(name.name, self.variables[name.name])
@@ -158,7 +167,7 @@ class Expressions:
         element = expected.element if isinstance(expected, List) else None
         items = []
         for item in display.items:
-            items.append(self.check(item, element))
+            items.append(self._part(item, element))
             element = element or items[-1].type
         if element is None:
             message = "the type of this empty list is not known"
@@ -173,7 +182,13 @@ class Expressions:
         if missing:
             raise self.fail(missing_columns(call, f"record `{record}`", missing))
         fields = zip(values, record.fields, strict=True)
-        return _tuple([self.check(value, type_) for value, (_, type_) in fields if value], record)
+        return _tuple([self._part(value, type_) for value, (_, type_) in fields if value], record)
+
+    def _part(self, part: syntax.Expression, expected: Type | None) -> Expr:
+        """A part of a record or list, which can bind nothing."""
+        if isinstance(part, syntax.Name):
+            self._variable(part, (NO_PATTERN,))
+        return self.check(part, expected)
 
     def arrange(
         self, call: syntax.Call, columns: list[str], what: str
@@ -228,14 +243,20 @@ class Expressions:
             helps = ("make it a literal of its own, and use the variables that it binds",)
             label = Label(call.name_span)
             return self.fail(Diagnostic("misplaced-atom", message, label, helps=helps))
+        declare_it = (
+            "if it is a table or record, declare it, or import the file that does: "
+            f"`input table {name}(column: type)`"
+        )
         known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
+        helps = suggest(name, known) or (declare_it,)
+        if name in AGGREGATES:
+            helps = NO_AGGREGATES
         return self.fail(
             Diagnostic(
                 "unknown-name",
                 f"there is no table, function or record `{name}`",
                 Label(call.name_span),
-                helps=suggest(name, known)
-                or (f"if it is a table, declare it: `input table {name}(column: type)`",),
+                helps=helps,
             )
         )
 

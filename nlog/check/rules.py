@@ -177,7 +177,7 @@ class _RuleChecker:
         table = self._tables.get(call.name)
         if table is None:
             helps = suggest(call.name, self._tables) or (
-                f"declare it: `table {call.name}(column: type)`",
+                f"declare it, or import the file that does: `table {call.name}(column: type)`",
             )
             message = f"there is no table `{call.name}`"
             label = Label(call.name_span)

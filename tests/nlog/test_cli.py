@@ -62,6 +62,14 @@ def test_check_counts_in_english(tmp_path: Path):
     assert text == "1 table, 1 rule, 1 stratum (0 recursive): no mistakes\n"
 
 
+def test_a_file_that_cannot_be_read_is_named_without_an_excerpt(tmp_path: Path):
+    path = tmp_path / "no.nlog"
+    result = CliRunner().invoke(main, ["check", str(path)])
+    assert result.stderr == (
+        f"error[unreadable-file]: cannot read `{path}`: No such file or directory\n"
+    )
+
+
 def test_rows_may_name_their_columns(rules: Path):
     facts = '{"edge": [{"dst": "b", "src": "a"}, ["b", "c"]]}'
     assert nlog(rules, "query", facts, "--table", "edge").stdout.splitlines() == [

@@ -73,6 +73,11 @@ def test_a_function_has_a_line_and_examples_of_each_overload(name: str):
     assert used >= min(len(OVERLOADS[name]), 2)
 
 
+def test_counters_of_work_are_documented():
+    counters = {name for name in dir(nlog.Work) if not name.startswith("_")}
+    assert set(re.findall(r"^\| `(\w+)` \|", section("## Work"), re.MULTILINE)) == counters
+
+
 def test_operators_are_documented():
     operators = {name for name in OVERLOADS if not name.isidentifier()}
     listed = set(re.findall(r"`([^`]+)`", section("## Expressions").replace("\\|", "|")))

@@ -191,10 +191,10 @@ def test_nlog_check_run_query_and_explain(facts):
     )
     assert status == 0
     assert [line.split("  [")[0] for line in out.splitlines()] == [
-        "reach(a, c)",
-        "  reach(a, b)",
-        "    edge(a, b)",
-        "  edge(b, c)",
+        'reach("a", "c")',
+        '  reach("a", "b")',
+        '    edge("a", "b")',
+        '  edge("b", "c")',
     ]
 
 
