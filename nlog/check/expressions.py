@@ -20,7 +20,7 @@ NO_PATTERN = (
     "as in `whole.field` or `at(whole, 0)`"
 )
 AGGREGATES = ("avg", "count", "max", "min", "sum")
-NO_AGGREGATES: tuple[str, ...] = (
+NO_AGGREGATES = (
     "the language has no aggregates: compute this where the table is read",
 )
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -248,15 +248,15 @@ class Expressions:
             f"`input table {name}(column: type)`"
         )
         known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
-        helps = suggest(name, known) or (declare_it,)
+        ways_out = suggest(name, known) or (declare_it,)
         if name in AGGREGATES:
-            helps = NO_AGGREGATES
+            ways_out = NO_AGGREGATES
         return self.fail(
             Diagnostic(
                 "unknown-name",
                 f"there is no table, function or record `{name}`",
                 Label(call.name_span),
-                helps=helps,
+                helps=ways_out,
             )
         )
 

@@ -158,6 +158,29 @@ TEST(FailedCommitsLeaveNoTrace) {
   CHECK(database.Commit().empty());
 }
 
+TEST(InterruptedCommitsLeaveNoTrace) {
+  Database database(ReachPlan(), std::make_shared<Interner>());
+  constexpr Word kNodes = 300;
+  for (Word node = 0; node < kNodes; ++node) {
+    Insert(database, node, (node + 1) % kNodes);
+  }
+  int asked = 0;
+  bool is_interrupted = false;
+  try {
+    database.Commit([&asked] { return ++asked == 5; });
+  } catch (const Interrupted&) {
+    is_interrupted = true;
+  }
+  CHECK(is_interrupted);
+  CHECK(asked == 5);
+  CHECK(database.table(kEdge).size() == 0);
+  CHECK(database.table(kReach).size() == 0);
+  CHECK(database.Commit().empty());
+  Insert(database, 0, 1);
+  CHECK(database.Commit([] { return true; }).front().inserted_count == 1);
+  CHECK(Has(database, 0, 1));
+}
+
 bool IsRefused(const Plan& plan) {
   try {
     Database(plan, std::make_shared<Interner>());
