@@ -18,13 +18,17 @@ ELEMENT = Scalar("element")
 
 @frozen
 class Overload:
-    """`name(parameters) -> result`, run as `core`; `swapped` passes two arguments in reverse."""
+    """`name(parameters) -> result`, run as `core`; `swapped` passes two arguments in reverse.
+
+    One that is `fallible` has no value for some arguments.
+    """
 
     name: str
     parameters: tuple[Type, ...]
     result: Type
     core: str
     swapped: bool = False
+    fallible: bool = False
 
     def __str__(self) -> str:
         parameters = [str(parameter) for parameter in self.parameters]
@@ -56,7 +60,10 @@ def _arithmetic() -> list[Overload]:
         "<<": "shl",
         ">>": "shr",
     }
-    return [Overload(symbol, (INT, INT), INT, f"int.{name}") for symbol, name in names.items()]
+    return [
+        Overload(symbol, (INT, INT), INT, f"int.{name}", fallible=symbol not in "&|^")
+        for symbol, name in names.items()
+    ]
 
 
 _ALL = (
@@ -66,15 +73,15 @@ _ALL = (
     *_ordered(STR, "str"),
     *(overload for type_ in (BOOL, MAC, IP4, PREFIX) for overload in _ordered(type_, "word")),
     *_arithmetic(),
-    Overload("negative", (INT,), INT, "int.neg"),
+    Overload("negative", (INT,), INT, "int.neg", fallible=True),
     Overload("+", (STR, STR), STR, "str.concat"),
     Overload("+", (List(ELEMENT), List(ELEMENT)), List(ELEMENT), "list.concat"),
     *(Overload("str", (scalar,), STR, f"str.of_{scalar}") for scalar in (STR, BOOL, INT, MAC)),
     *(Overload("str", (scalar,), STR, f"str.of_{scalar}") for scalar in (IP4, PREFIX)),
     *(Overload("int", (scalar,), INT, "int.of_word") for scalar in (BOOL, MAC, IP4)),
-    Overload("mac", (INT,), MAC, "mac.of_int"),
-    Overload("ip4", (INT,), IP4, "ip4.of_int"),
-    Overload("prefix_of", (IP4, INT), PREFIX, "prefix.of"),
+    Overload("mac", (INT,), MAC, "mac.of_int", fallible=True),
+    Overload("ip4", (INT,), IP4, "ip4.of_int", fallible=True),
+    Overload("prefix_of", (IP4, INT), PREFIX, "prefix.of", fallible=True),
     Overload("contains", (PREFIX, IP4), BOOL, "prefix.has_ip4"),
     Overload("contains", (PREFIX, PREFIX), BOOL, "prefix.has_prefix"),
     Overload("network", (PREFIX,), IP4, "prefix.network"),
@@ -83,13 +90,16 @@ _ALL = (
     Overload("len", (STR,), INT, "str.len"),
     Overload("len", (List(ELEMENT),), INT, "list.len"),
     Overload("has", (List(ELEMENT), ELEMENT), BOOL, "list.has"),
-    Overload("at", (List(ELEMENT), INT), ELEMENT, "list.get"),
+    Overload("at", (List(ELEMENT), INT), ELEMENT, "list.get", fallible=True),
 )
 
 OVERLOADS: dict[str, tuple[Overload, ...]] = {
     name: tuple(overload for overload in _ALL if overload.name == name)
     for name in dict.fromkeys(overload.name for overload in _ALL)
 }
+
+# By the core's names.
+FALLIBLE = frozenset(overload.core for overload in _ALL if overload.fallible)
 
 FUNCTIONS = tuple(name for name in OVERLOADS if name.isidentifier() and name != "negative")
 

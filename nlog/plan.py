@@ -19,6 +19,11 @@ A rule whose body has no positive atom gets the table `$unit`, which has no colu
 row, inserted when the database is made. So every rule starts somewhere, and evaluation from
 nothing is a commit like any other.
 
+A rule that calls a function that can fail has a *verify plan*, too, for each atom. It starts at
+the same row as the delta plan, joins all positive atoms first, and then calls and tests; it emits
+nothing, but decides whether the rule fails (see core/verification.h, which runs it). Where a
+variable has a value from an atom, what is computed for it is compared with that.
+
 A *check plan* starts at a row of the head instead and asks whether (and from which rows) the
 body derives it. Rules of recursive strata carry one, for deletion; for others one is planned
 when somebody asks for an explanation.
@@ -30,7 +35,6 @@ from attrs import frozen
 
 from nlog.types import Type
 
-FULL_SCAN = -1
 UNIT_TABLE = "$unit"
 
 
@@ -38,9 +42,9 @@ UNIT_TABLE = "$unit"
 class Lookup:
     """Join with a table: for each row whose index columns equal `key`.
 
-    `index` numbers the table's `indexes`; FULL_SCAN reads every row and takes no key. `loads`
-    are (column, register) pairs written from the row; `checks` are (column, register) pairs
-    that must agree with registers written before, or with loads of this very step.
+    `index` numbers the table's `indexes`; one on no columns takes no key and gives every row.
+    `loads` are (column, register) pairs written from the row; `checks` are (column, register)
+    pairs that must agree with registers written before, or with loads of this very step.
     """
 
     table: int
@@ -120,11 +124,15 @@ class StartPlan:
 
 @frozen
 class RulePlan:
-    """A rule: `number` names it in errors and profiles; `check` only in recursive strata."""
+    """A rule: `number` names it in errors and profiles; `check` only in recursive strata.
+
+    `verifies` has a verify plan for each of `deltas`, or is empty if no function can fail.
+    """
 
     number: int
     head: int
     deltas: tuple[StartPlan, ...]
+    verifies: tuple[StartPlan, ...]
     check: StartPlan | None
 
 

@@ -9,15 +9,19 @@ For each rule and each atom it can start from, literals are placed greedily:
    equals one outside the head's recursion, since a closure is larger than what it closes over,
    then the one that leaves the fewest columns unbound, then the first written.
 
+A verify plan takes all positive atoms first, each by the best index that delta plans asked for, so
+that what is read but after a failure costs no memory.
+
 So the order in which an author writes a body does not matter, and a cross product appears only
 where the rule is one. Indexes exist because some placement asked for them.
 """
 
 from collections.abc import Iterable, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from nlog import plan as p
+from nlog.functions import FALLIBLE
 from nlog.lower import lower
 from nlog.program import (
     Apply,
@@ -53,6 +57,12 @@ class Layout:
             known.append(columns)
         return known.index(columns)
 
+    def served(self, table: str, columns: tuple[int, ...]) -> tuple[int, ...]:
+        """The most of `columns` that an index of `table` is on; all if it has none on any."""
+        known = self.indexes.get(table, [])
+        usable = [index for index in known if set(index) <= set(columns)]
+        return max(usable, key=len, default=columns)
+
 
 def plan(program: Program) -> tuple[p.Plan, Layout]:
     """The plan of a program, and the layout that later plans for the same core go on from."""
@@ -70,6 +80,7 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
         )
         numbers = tuple(layout.numbers[name] for name in stratum.tables)
         strata.append(p.StratumPlan(stratum.recursive, numbers, rules))
+    strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
     tables = tuple(
         p.TablePlan(
             table.name,
@@ -111,21 +122,64 @@ def _numbered(rule: Rule) -> list[Numbered]:
 
 
 def _plan_rule(rule: Rule, recursive: bool, layout: Layout) -> p.RulePlan:
+    deltas = _start_everywhere(rule, layout, verifies=False)
+    check = plan_check(rule, layout) if recursive else None
+    return p.RulePlan(rule.number, layout.numbers[rule.head], deltas, (), check)
+
+
+def _start_everywhere(rule: Rule, layout: Layout, *, verifies: bool) -> tuple[p.StartPlan, ...]:
+    """A plan from each atom of the rule's body, by position."""
     body = _numbered(rule)
-    deltas = []
+    plans = []
     for position, atom in body:
         if position is not None and isinstance(atom, Atom):
             rest = [literal for literal in body if literal[0] != position]
-            deltas.append(_Placement(layout, rule.head).start(position, atom, rest, rule.arguments))
-    check = plan_check(rule, layout) if recursive else None
-    return p.RulePlan(rule.number, layout.numbers[rule.head], tuple(deltas), check)
+            placement = _Placement(layout, rule.head, verifies=verifies)
+            plans.append(placement.start(position, atom, rest, rule.arguments))
+    return tuple(plans)
+
+
+def _with_verify_plans(
+    stratum: p.StratumPlan, rules: Sequence[Rule], layout: Layout
+) -> p.StratumPlan:
+    by_number = {rule.number: rule for rule in rules if _can_fail(rule)}
+    planned = [
+        evolve(old, verifies=_start_everywhere(by_number[old.number], layout, verifies=True))
+        if old.number in by_number
+        else old
+        for old in stratum.rules
+    ]
+    return evolve(stratum, rules=tuple(planned))
+
+
+def _can_fail(rule: Rule) -> bool:
+    """Whether the rule calls a function that may have no value."""
+    expressions = [*rule.arguments]
+    for literal in rule.body:
+        match literal:
+            case Assign():
+                expressions.append(literal.value)
+            case Filter():
+                expressions.append(literal.condition)
+    return any(_calls_fallible(expression) for expression in expressions)
+
+
+def _calls_fallible(expression: Expr) -> bool:
+    return isinstance(expression, Apply) and (
+        expression.function in FALLIBLE or any(map(_calls_fallible, expression.arguments))
+    )
+
+
+def _is_positive(literal: BodyLiteral) -> bool:
+    return isinstance(literal, Atom) and not literal.negated
 
 
 class _Placement:
     """Places the literals of one body after a starting row, and assigns registers."""
 
-    def __init__(self, layout: Layout, head: str) -> None:
+    def __init__(self, layout: Layout, head: str, *, verifies: bool = False) -> None:
         self._layout = layout
+        self._verifies = verifies
         self._recursion = layout.recursions[head]
         self._registers = 0
         self._variables: dict[str, int] = {}
@@ -136,15 +190,22 @@ class _Placement:
         self, position: int, atom: Atom, body: Sequence[Numbered], head: Iterable[Expr]
     ) -> p.StartPlan:
         loads, checks = self._read(atom, range(len(atom.terms)))
-        rest = list(body)
-        while rest:
-            chosen = self._choose([literal for _, literal in rest])
-            self._place(*rest.pop(chosen))
+        if self._verifies:
+            self._place_all([part for part in body if _is_positive(part[1])])
+            self._place_all([part for part in body if not _is_positive(part[1])])
+        else:
+            self._place_all(body)
         registers = tuple(self._value(argument) for argument in head)
         constants = tuple(self._constants.values())
         pipeline = p.Pipeline(self._registers, constants, tuple(self._steps), registers)
         number = self._layout.numbers[atom.table]
         return p.StartPlan(number, position, atom.negated, loads, checks, pipeline)
+
+    def _place_all(self, body: Sequence[Numbered]) -> None:
+        rest = list(body)
+        while rest:
+            chosen = self._choose([literal for _, literal in rest])
+            self._place(*rest.pop(chosen))
 
     def _choose(self, literals: list[BodyLiteral]) -> int:
         best, best_score = -1, (0, 0, False, 0)
@@ -185,12 +246,15 @@ class _Placement:
     def _join(self, position: int, atom: Atom) -> None:
         table = self._layout.numbers[atom.table]
         bound = [(column, term) for column, term in enumerate(atom.terms) if self._is_key(term)]
-        key = tuple(self._value(term) for _, term in bound if term is not None)
-        if len(bound) == len(atom.terms):
+        columns = tuple(column for column, _ in bound)
+        is_row = len(columns) == len(atom.terms)
+        if self._verifies and not is_row:
+            columns = self._layout.served(atom.table, columns)
+        key = tuple(self._value(t) for column, t in bound if t is not None and column in columns)
+        if is_row:
             self._steps.append(p.Exists(table, key, atom.negated, position))
             return
-        columns = tuple(column for column, _ in bound)
-        index = self._layout.index(atom.table, columns) if columns else p.FULL_SCAN
+        index = self._layout.index(atom.table, columns)
         free = [column for column in range(len(atom.terms)) if column not in columns]
         loads, checks = self._read(atom, free)
         self._steps.append(p.Lookup(table, index, key, loads, checks, position))

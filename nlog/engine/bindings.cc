@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -61,6 +62,17 @@ class Guard {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
+// The rows of a table that `words` hold, one after the other. Requires: the lock of the store.
+py::list DecodeRows(Store& store, std::uint32_t number, const std::vector<Word>& words,
+                    std::size_t count) {
+  const TableCodec& table = store.tables[number];
+  py::list rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    rows.append(store.codec.DecodeRow(words.data() + i * table.columns.size(), table));
+  }
+  return rows;
+}
+
 class Delta {
  public:
   Delta(std::shared_ptr<Store> store, core::Delta delta)
@@ -74,12 +86,7 @@ class Delta {
  private:
   py::list Decode(const std::vector<Word>& words, std::size_t count) const {
     const Guard guard(*store_);
-    const TableCodec& table = store_->tables[delta_.table];
-    py::list rows(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      rows[i] = store_->codec.DecodeRow(words.data() + i * table.columns.size(), table);
-    }
-    return rows;
+    return DecodeRows(*store_, delta_.table, words, count);
   }
 
   std::shared_ptr<Store> store_;
@@ -174,8 +181,7 @@ class Database {
   py::list Rows(std::uint32_t number, const py::object& where) {
     const Guard guard(*store_);
     const TableCodec& table = TableOf(number);
-    std::vector<std::pair<std::uint32_t, Word>> words;
-    py::list rows;
+    std::vector<std::pair<std::uint32_t, Word>> given;
     for (const py::handle column_object : where) {
       const auto column = py::cast<std::uint32_t>(column_object);
       const py::object value = where[column_object];
@@ -184,14 +190,17 @@ class Database {
       }
       const std::optional<Word> word = FindValue(value, where, table, column);
       if (!word) {
-        return rows;
+        return py::list();
       }
-      words.emplace_back(column, *word);
+      given.emplace_back(column, *word);
     }
-    for (const core::RowId row : database_->Select(number, words)) {
-      rows.append(store_->codec.DecodeRow(database_->table(number).Row(row), table));
+    const std::vector<core::RowId> selected = database_->Select(number, given);
+    std::vector<Word> words;
+    words.reserve(selected.size() * table.columns.size());
+    for (const core::RowId row : selected) {
+      CopyRow(number, row, words);
     }
-    return rows;
+    return DecodeRows(*store_, number, words, selected.size());
   }
 
   std::size_t AddIndex(std::uint32_t table, std::vector<std::uint32_t> columns) {
@@ -212,14 +221,21 @@ class Database {
     std::vector<Word> words;
     Append(py::cast<std::uint32_t>(check.attr("table")), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
+    const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
+    words.clear();
+    for (const core::Derivation& derivation : found) {
+      for (const core::Support& support : derivation) {
+        CopyRow(support.table, support.row, words);
+      }
+    }
     py::list derivations;
-    for (const core::Derivation& derivation :
-         database_->Derivations(pipeline, words.data(), limit)) {
+    const Word* next = words.data();
+    for (const core::Derivation& derivation : found) {
       py::list supports;
       for (const core::Support& support : derivation) {
-        supports.append(py::make_tuple(
-            support.table, store_->codec.DecodeRow(database_->table(support.table).Row(support.row),
-                                                   store_->tables[support.table])));
+        const TableCodec& table = store_->tables[support.table];
+        supports.append(py::make_tuple(support.table, store_->codec.DecodeRow(next, table)));
+        next += table.columns.size();
       }
       derivations.append(supports);
     }
@@ -302,6 +318,14 @@ class Database {
         Raise(row_error, py::make_tuple(row, column, error.what()));
       }
     }
+  }
+
+  // Adds the words of a stored row to `words`. Reads copy all they will decode before they decode
+  // any of it: to make a Python object may run the garbage collector, and with it code that
+  // commits.
+  void CopyRow(std::uint32_t table, core::RowId row, std::vector<Word>& words) const {
+    const Word* stored = database_->table(table).Row(row);
+    words.insert(words.end(), stored, stored + store_->tables[table].columns.size());
   }
 
   // Adds the words of a row to `words`.

@@ -27,7 +27,7 @@ core::StepPlan ReadStep(py::handle step) {
   const auto kind = py::cast<std::string>(py::type::of(step).attr("__name__"));
   if (kind == "Lookup") {
     return core::LookupPlan{.table = py::cast<std::uint32_t>(step.attr("table")),
-                            .index = py::cast<int>(step.attr("index")),
+                            .index = py::cast<std::uint32_t>(step.attr("index")),
                             .key = py::cast<Numbers>(step.attr("key")),
                             .loads = ReadColumnRegisters(step.attr("loads")),
                             .checks = ReadColumnRegisters(step.attr("checks")),
@@ -72,9 +72,13 @@ core::RulePlan ReadRule(py::handle plan, Codec& codec) {
   core::RulePlan rule{.number = py::cast<int>(plan.attr("number")),
                       .head = py::cast<std::uint32_t>(plan.attr("head")),
                       .deltas = {},
+                      .verifies = {},
                       .check = std::nullopt};
   for (const py::handle delta : plan.attr("deltas")) {
     rule.deltas.push_back(ReadStartPlan(delta, codec));
+  }
+  for (const py::handle verify : plan.attr("verifies")) {
+    rule.verifies.push_back(ReadStartPlan(verify, codec));
   }
   const py::object check = plan.attr("check");
   if (!check.is_none()) {

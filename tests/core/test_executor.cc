@@ -18,7 +18,7 @@ constexpr std::uint32_t kUnit = 2;
 
 using WordRow = std::vector<Word>;
 
-TablePlan InputPlan() { return {"edge", TableKind::kInput, 2, {{0}, {1}}}; }
+TablePlan InputPlan() { return {"edge", TableKind::kInput, 2, {{0}, {1}, {}}}; }
 TablePlan OutputPlan() { return {"reach", TableKind::kOutput, 2, {{1}}}; }
 TablePlan UnitPlan() { return {"$unit", TableKind::kInternal, 0, {}}; }
 
@@ -27,7 +27,7 @@ RulePlan CopyRule() {
   const StartPlan delta{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, {2, {}, {}, {0, 1}}};
   const StartPlan check{kReach,           -1, false,
                         {{0, 0}, {1, 1}}, {}, {2, {}, {ExistsPlan{kEdge, {0, 1}, false, 0}}, {}}};
-  return {0, kReach, {delta}, check};
+  return {0, kReach, {delta}, {}, check};
 }
 
 // reach(a, c) :- reach(a, b), edge(b, c).
@@ -48,7 +48,7 @@ RulePlan StepRule() {
        {},
        {LookupPlan{kEdge, 1, {2}, {{0, 1}}, {}, 1}, ExistsPlan{kReach, {0, 1}, false, 0}},
        {}}};
-  return {1, kReach, {from_reach, from_edge}, check};
+  return {1, kReach, {from_reach, from_edge}, {}, check};
 }
 
 Plan ReachPlan() {
@@ -59,14 +59,15 @@ Plan ReachPlan() {
 Plan DividePlan() {
   const PipelinePlan pipeline{5,
                               {{2, 100}},
-                              {LookupPlan{kEdge, LookupPlan::kFullScan, {}, {{0, 3}}, {}, 1},
+                              {LookupPlan{kEdge, 2, {}, {{0, 3}}, {}, 1},
                                CallPlan{"int.floordiv", {2, 1}, 4}, TestPlan{"ne", {3, 2}}},
                               {0, 4}};
   const StartPlan first{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, pipeline};
   PipelinePlan other_pipeline = pipeline;
-  other_pipeline.steps[0] = LookupPlan{kEdge, LookupPlan::kFullScan, {}, {{0, 0}, {1, 1}}, {}, 0};
+  other_pipeline.steps[0] = LookupPlan{kEdge, 2, {}, {{0, 0}, {1, 1}}, {}, 0};
   const StartPlan second{kEdge, 1, false, {{0, 3}}, {}, other_pipeline};
-  return {{InputPlan(), OutputPlan()}, {{false, {kReach}, {{7, kReach, {first, second}, {}}}}}};
+  return {{InputPlan(), OutputPlan()},
+          {{false, {kReach}, {{7, kReach, {first, second}, {first, second}, {}}}}}};
 }
 
 void Insert(Database& database, Word from, Word to) {
@@ -211,6 +212,15 @@ TEST(FaultyPlansAreRefused) {
       IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.constants = {{0, 1}}; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].is_negated = true; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas.clear(); }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.verifies = {rule.deltas[0]}; }));
+  CHECK(IsRefusedAfter(
+      [](Plan&, RulePlan& rule) { rule.verifies = {rule.deltas[1], rule.deltas[0]}; }));
+  CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
+    rule.verifies = rule.deltas;
+    auto& steps = rule.verifies[0].pipeline.steps;
+    steps.insert(steps.begin(), TestPlan{"eq", {0, 1}});
+  }));
+  CHECK(!IsRefusedAfter([](Plan&, RulePlan& rule) { rule.verifies = rule.deltas; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.check.reset(); }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
     rule.deltas[0].pipeline.steps.push_back(TestPlan{"no.such", {}});
@@ -218,7 +228,7 @@ TEST(FaultyPlansAreRefused) {
   CHECK(IsRefusedAfter(
       [](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.steps.push_back(TestPlan{"eq", {0}}); }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
-    std::get<LookupPlan>(rule.deltas[0].pipeline.steps[0]).index = 2;
+    std::get<LookupPlan>(rule.deltas[0].pipeline.steps[0]).index = 3;
   }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) {
     std::get<LookupPlan>(rule.deltas[0].pipeline.steps[0]).key = {};

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from attrs import field, frozen, mutable
 
 from nlog.plan import (
-    FULL_SCAN,
     Call,
     Constant,
     Exists,
@@ -168,7 +167,7 @@ def _lookup(atom: Atom, position: int, registers: Registers, indexes: Indexes) -
     if len(bound) == len(atom.terms):
         return Exists(atom.table, key, negated=False, position=position)
     free = [i for i in range(len(atom.terms)) if i not in bound]
-    index = indexes.number(atom.table, bound) if bound else FULL_SCAN
+    index = indexes.number(atom.table, bound)
     loads, checks = registers.match(atom.terms, free)
     return Lookup(atom.table, index, key, loads, checks, position)
 
@@ -200,7 +199,9 @@ def _steps(part: Part, position: int, registers: Registers, indexes: Indexes) ->
                 registers.by_variable[part.result] = result
 
 
-def start_plan(rule: Rule, start: int | None, indexes: Indexes) -> StartPlan:
+def start_plan(
+    rule: Rule, start: int | None, indexes: Indexes, verifies: bool = False
+) -> StartPlan:
     """The plan that starts at the atom at position `start`, or at the head if that is None."""
     registers = Registers()
     atoms = [part for part in rule.body if isinstance(part, Atom)]
@@ -210,7 +211,8 @@ def start_plan(rule: Rule, start: int | None, indexes: Indexes) -> StartPlan:
     steps: list[Step] = []
     while rest:
         ready = [part for part in rest if _is_ready(part, registers)]
-        part = (ready or [p for p in rest if isinstance(p, Atom) and not p.negated])[0]
+        positive: list[Part] = [p for p in rest if isinstance(p, Atom) and not p.negated]
+        part = (positive + ready if verifies else ready + positive)[0]
         rest = [other for other in rest if other is not part]
         position = next((i for i, atom in enumerate(atoms) if atom is part), -1)
         steps.extend(_steps(part, position, registers, indexes))
@@ -224,8 +226,9 @@ def rule_plan(number: int, rule: Rule, recursive: bool, indexes: Indexes) -> Rul
     """The plans of one rule."""
     atoms = sum(isinstance(part, Atom) for part in rule.body)
     deltas = tuple(start_plan(rule, start, indexes) for start in range(atoms))
+    verifies = tuple(start_plan(rule, start, indexes, verifies=True) for start in range(atoms))
     check = start_plan(rule, None, indexes) if recursive else None
-    return RulePlan(number, rule.table, deltas, check)
+    return RulePlan(number, rule.table, deltas, verifies, check)
 
 
 def plan_of(schema: Schema, layers: Sequence[Layer]) -> Plan:

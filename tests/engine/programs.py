@@ -10,7 +10,7 @@ How each program is kept meaningful:
   lower levels, so that strata exist while tables of one level may depend on each other in any way;
 - a rule that reads a table of its own level may compute only values of which there are finitely
   many however often it runs (`finite` below); other rules run once and may compute what they like;
-- operators are chosen such that none can fail, except in the heads of a risky program.
+- operators are chosen such that none can fail, except in a risky program.
 
 Python knows nothing here of what a program means: that is for the reference to say.
 """
@@ -93,8 +93,8 @@ def random_program(
 ) -> RandomProgram:
     """A program of 3 to 12 rules.
 
-    A plain one has only numbers, texts and bare variables; a risky one has numbers, and heads that
-    compute what may not have a value.
+    A plain one has only numbers, texts and bare variables; a risky one has numbers, and computes
+    what may not have a value in heads, conditions, equalities and arguments.
     """
     palette = order.choice(PLAIN_PALETTES if plain else PALETTES)
     if risky:
@@ -206,8 +206,14 @@ class _RuleWriter:
         if dice < 92:
             return "_"
         if dice < 95 and not self.plain:
-            return self._expression(type_)
+            return self._risk() if self.risky and self._chance(50) else self._expression(type_)
         return self._constant(type_)
+
+    def _risk(self) -> str:
+        """A number that may have no value, most often of variables of several atoms."""
+        x, y, z = (self._value("int") for _ in range(3))
+        signs = "/%" if self.finite else ("/", "%", "<<", ">>")
+        return f"{x} {self.order.choice(signs)} {self.order.choice([y, f'({y} - {z})'])}"
 
     def _new_variable(self, type_: str) -> str:
         name = f"x{self.fresh}"
@@ -232,6 +238,12 @@ class _RuleWriter:
             table = self.order.choice(lower)
             return "not " + self._call(table, [self._negated_argument(t) for t in table.types])
         type_ = self.order.choice(known)
+        if self.risky and dice < 80:
+            risk = self._risk()
+            if self._chance(60):
+                return f"{risk} {self.order.choice(['>', '!=', '=='])} {self._value('int')}"
+            again = self.variables["int"][-1] if self._chance(25) else self._new_variable("int")
+            return f"{again} = {risk}"
         if dice < 75:
             signs = ["!="] if type_ not in ORDERED or self.plain else ["==", "!=", "<", "<=", ">"]
             right = self._value(type_) if self._chance(70) else self._constant(type_)
@@ -269,8 +281,7 @@ class _RuleWriter:
         dice = self.order.randrange(100)
         known = self.variables.get(type_)
         if self.risky and dice < 15:
-            sign = self.order.choice("/%" if self.finite else ("/", "%", "<<", ">>"))
-            return f"{self._value(type_)} {sign} {self._value(type_)}"
+            return self._risk()
         if self.plain or (dice < 65 and known):
             return self._value(type_)
         if dice < 75 and known and type_ == "int":

@@ -4,6 +4,7 @@
 """
 
 import ipaddress
+import itertools
 import operator
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlog.engine import _core
+from nlog.functions import FALLIBLE, OVERLOADS, Overload, fill
 from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR, List, Record, Type
 from tests.engine.core_plans import Atom, Layer, Let, Rule, Schema, plan_of
 
@@ -206,3 +208,32 @@ def test_functions_are_listed():
     names = _core.functions()
     assert names == sorted(set(names))
     assert {"eq", "int.add", "prefix.of", "tuple.make"} <= set(names)
+
+
+EXTREMES: dict[Type, list[Any]] = {
+    BOOL: [False, True],
+    INT: [INT_MIN, -1, 0, 1, 2, 33, 64, 2**48, INT_MAX],
+    STR: ["", "é"],
+    MAC: [0, 2**48 - 1],
+    IP4: [0, 2**32 - 1],
+    PREFIX: ["0.0.0.0/0", "255.255.255.255/32"],
+    INTS: [(), (0, 1)],
+}
+
+
+def fails_somewhere(overload: Overload) -> bool:
+    types = tuple(fill(parameter, INT) for parameter in overload.parameters)
+    failed = False
+    for values in itertools.product(*(EXTREMES[type_] for type_ in types)):
+        try:
+            call(overload.core, types, fill(overload.result, INT), *values)
+        except ArithmeticError:
+            failed = True
+    return failed
+
+
+@pytest.mark.parametrize("name", OVERLOADS)
+def test_the_functions_that_can_fail_are_those_said_to(name: str):
+    for overload in OVERLOADS[name]:
+        assert fails_somewhere(overload) == overload.fallible, overload
+        assert (overload.core in FALLIBLE) == overload.fallible

@@ -132,3 +132,20 @@ def test_many_rows_at_once_and_by_an_index():
     with engine.transaction() as tx:
         tx.insert_many("n", rows)
     assert set(engine["half"]) == half
+
+
+def test_a_cross_product_reads_the_rows_that_are_there_not_those_that_were():
+    engine = nlog.Engine(
+        nlog.parse(
+            "input table p(a: int)\ninput table q(b: int)\noutput table r(a: int, b: int)\n"
+            "r(a, b) :- p(a), q(b).\n"
+        )
+    )
+    rows = [(number,) for number in range(5_000)]
+    with engine.transaction() as tx:
+        tx.insert_many("q", rows)
+    with engine.transaction() as tx:
+        tx.delete_many("q", rows[1:])
+    with engine.transaction() as tx:
+        tx.insert("p", (1,))
+    assert engine.work.rows_read == 2

@@ -4,8 +4,8 @@
 #ifndef NLOG_ENGINE_CORE_COMMIT_STATE_H_
 #define NLOG_ENGINE_CORE_COMMIT_STATE_H_
 
-#include <set>
 #include <span>
+#include <vector>
 
 #include "functions.h"
 #include "interner.h"
@@ -15,6 +15,13 @@
 #include "work.h"
 
 namespace nlog::core {
+
+// A row from which a delta plan met a function that failed.
+struct Suspect {
+  const Rule* rule;
+  const Pipeline* delta;
+  RowId row;
+};
 
 class CommitState {
  public:
@@ -34,16 +41,18 @@ class CommitState {
     work_.total += work;
   }
 
-  // Remembers the rule if a function failed since the last call of this or of ForgetFailures.
-  void NoteFailures(const Rule& rule) {
-    if (!context_.TakeFailure().empty()) [[unlikely]] {
-      suspects_.insert(&rule);
+  // Remembers the row that `delta`, of `rule`, has started from, if a function failed since the
+  // last call of this or of ForgetFailures.
+  void NoteFailure(const Rule& rule, const Pipeline& delta, RowId row) {
+    if (context_.has_failure()) [[unlikely]] {
+      context_.TakeFailure();
+      suspects_.push_back({&rule, &delta, row});
     }
   }
   void ForgetFailures() { context_.TakeFailure(); }
 
-  // The rules for which a function failed, in a binding that need not hold in the new view.
-  const std::set<const Rule*>& suspects() const { return suspects_; }
+  // Where functions failed, in bindings that need not hold in the new view.
+  std::span<const Suspect> suspects() const { return suspects_; }
   void ForgetSuspects() { suspects_.clear(); }
 
  private:
@@ -51,7 +60,7 @@ class CommitState {
   const ShouldStop& should_stop_;
   std::span<Table> tables_;
   Work work_;
-  std::set<const Rule*> suspects_;
+  std::vector<Suspect> suspects_;
 };
 
 }  // namespace nlog::core

@@ -22,7 +22,8 @@ struct CountSink {
   }
 };
 
-// Runs a delta plan from `rows`, each of which adds `weight` to what it derives.
+// Runs a delta plan from `rows`, each of which adds `weight` to what it derives. Failures matter
+// where that is positive: else the rows are none of the new view.
 void Apply(const Rule& rule, const Pipeline& delta, std::span<const RowId> rows,
            std::int64_t weight, CommitState& state) {
   if (rows.empty()) {
@@ -33,11 +34,14 @@ void Apply(const Rule& rule, const Pipeline& delta, std::span<const RowId> rows,
                                state.should_stop(), sink);
   for (const RowId row : rows) {
     executor.Run(state.table(delta.table).Row(row));
+    if (weight > 0) {
+      state.NoteFailure(rule, delta, row);
+    }
   }
+  state.ForgetFailures();
   RuleWork work = executor.work();
   (weight > 0 ? work.derived : work.retracted) = sink.emitted;
   state.Account(rule, work);
-  state.NoteFailures(rule);
 }
 
 }  // namespace

@@ -174,10 +174,10 @@ std::vector<RowId> Database::Select(std::uint32_t number,
   }
   std::vector<RowId> selected;
   const auto visit = [&](RowId row) {
-    const Word* words = table.Row(row);
-    const bool is_selected = std::ranges::all_of(
-        where, [words](const auto& pair) { return words[pair.first] == pair.second; });
-    if (is_selected && table.Visible(row, View::kOld)) {
+    const auto agrees = [words = table.Row(row)](const auto& pair) {
+      return words[pair.first] == pair.second;
+    };
+    if (table.Visible(row, View::kOld) && std::ranges::all_of(where, agrees)) {
       selected.push_back(row);
     }
   };

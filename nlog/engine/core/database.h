@@ -73,7 +73,8 @@ class Database {
   void Rollback() noexcept;
 
   // The rows whose columns have the given words. Uses the index on most columns that are all given,
-  // if any, else reads the whole table. Requires: columns are in range and differ.
+  // if any, else reads the whole table, and a byte for each number free to be used again. Requires:
+  // columns are in range and differ.
   std::vector<RowId> Select(std::uint32_t table,
                             std::span<const std::pair<std::uint32_t, Word>> where) const;
 

@@ -2,39 +2,13 @@
 
 #include "evaluation.h"
 
-#include <algorithm>
-
 #include "commit_state.h"
 #include "counting.h"
-#include "executor.h"
 #include "recursion.h"
+#include "verification.h"
 
 namespace nlog::core {
 namespace {
-
-struct DiscardSink {
-  static constexpr bool kTraces = false;
-  bool Emit(const Word*) { return false; }
-};
-
-// Throws EvaluationError if a function fails anywhere in the rule's body in the new view.
-void Verify(const Rule& rule, CommitState& state) {
-  const auto start = std::ranges::find(rule.deltas, false, &Pipeline::is_negated);
-  const Table& source = state.table(start->table);
-  DiscardSink sink;
-  Executor<DiscardSink> executor(state.tables(), *start, kAllNew, state.context(),
-                                 state.should_stop(), sink);
-  for (RowId row = 0; row < source.row_limit(); ++row) {
-    if (!source.Visible(row, View::kNew)) {
-      continue;
-    }
-    executor.Run(source.Row(row));
-    const std::string failure = state.context().TakeFailure();
-    if (!failure.empty()) {
-      throw EvaluationError(rule.number, failure);
-    }
-  }
-}
 
 // Seals a table, and marks the strata that read it if it changed.
 void SealAndMark(std::uint32_t number, const Program& program, CommitState& state,
@@ -70,10 +44,7 @@ Work Evaluate(const Program& program, std::span<Table> tables, Interner& interne
     } else {
       MaintainByCounting(stratum, state);
     }
-    for (const Rule* rule : state.suspects()) {
-      Verify(*rule, state);
-    }
-    state.ForgetSuspects();
+    VerifySuspects(state);
     for (const std::uint32_t table : stratum.tables) {
       SealAndMark(table, program, state, is_marked);
     }

@@ -1,13 +1,8 @@
 // The evaluation of one commit: brings every derived table up to date with the changed input
 // tables, a stratum at a time, in order.
 //
-// Errors of functions. Between the old and the new view the pipelines see bindings that hold in
-// neither, and a function may fail for one: `10 / n` when the row that made n zero goes away in
-// the same transaction that adds another row to join with. A binding for which a function fails
-// therefore just emits nothing; as that depends on the binding alone, the sums still come out
-// right. Afterwards each rule in which something failed is evaluated over the whole new view, and
-// if it fails there, too, then so does the commit. Whether a state is in error thus does not depend
-// on how one came to it, and the whole evaluation is paid only by commits that look wrong.
+// A function that fails makes its binding emit nothing; whether the commit fails is decided when a
+// stratum is done (verification.h).
 //
 // Cost: proportional to the strata that read a changed table, and the work in them.
 
@@ -27,7 +22,7 @@
 
 namespace nlog::core {
 
-// A function failed in a binding that holds in the new view. The text says what a user did, such as
+// A rule fails in the new view. The text says what a user did, such as
 // "integer overflow: 9223372036854775807 + 1".
 class EvaluationError : public std::runtime_error {
  public:

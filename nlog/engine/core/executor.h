@@ -6,7 +6,7 @@
 //
 // A binding of the body for which a function fails emits nothing. Whether that is an error is not
 // for the executor to say: between the old and the new view, a pipeline sees bindings that hold in
-// neither (see evaluation.h). It keeps the text of the first failure in the FunctionContext.
+// neither (see verification.h). It keeps the text of the first failure in the FunctionContext.
 //
 // A sink is a type with
 //   static constexpr bool kTraces;   whether it wants to know the rows of the body
@@ -141,16 +141,6 @@ class Executor {
     return RunFrom(&step + 1);
   }
 
-  bool Scan(const Step& step) {
-    const Table& table = tables_[step.table];
-    for (RowId row = 0; row < table.row_limit(); ++row) {
-      if (Visit(step, table, row)) {
-        return true;
-      }
-    }
-    return false;
-  }
-
   bool Lookup(const Step& step) {
     ++work_.probes;
     const Table& table = tables_[step.table];
@@ -174,8 +164,6 @@ class Executor {
   bool RunFrom(const Step* step) {
     for (Word value;; ++step) {
       switch (step->kind) {
-        case Step::Kind::kScan:
-          return Scan(*step);
         case Step::Kind::kLookup:
           return Lookup(*step);
         case Step::Kind::kExists:

@@ -39,6 +39,8 @@ class FunctionContext {
   bool failed() const { return failed_; }
   // Goes on after a failure.
   void Resume() { failed_ = false; }
+  // Whether a function failed since the last call of TakeFailure.
+  bool has_failure() const { return !failure_.empty(); }
   // The text of the first failure since the last call of this, or empty.
   std::string TakeFailure() { return std::exchange(failure_, {}); }
 

@@ -23,11 +23,8 @@ struct ColumnRegister {
 };
 
 struct LookupPlan {
-  // The `index` of a look-up that reads every row.
-  static constexpr int kFullScan = -1;
-
   std::uint32_t table;
-  int index;
+  std::uint32_t index;
   std::vector<std::uint32_t> key;
   std::vector<ColumnRegister> loads;
   std::vector<ColumnRegister> checks;
@@ -79,6 +76,7 @@ struct RulePlan {
   int number;
   std::uint32_t head;
   std::vector<StartPlan> deltas;
+  std::vector<StartPlan> verifies;
   std::optional<StartPlan> check;
 };
 

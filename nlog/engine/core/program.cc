@@ -95,25 +95,20 @@ class PipelineCompiler {
     const Table& table = TableOf(plan.table);
     Read(plan.key);
     LoadAndCheck(table, plan.loads, plan.checks);
-    Step step{.kind = Step::Kind::kScan,
-              .is_before_start = plan.position < plan_.position,
-              .table = plan.table,
-              .position = Position(plan.position),
-              .arguments = plan.key,
-              .loads = plan.loads,
-              .checks = plan.checks};
-    std::size_t key_size = 0;
-    if (plan.index != LookupPlan::kFullScan) {
-      step.kind = Step::Kind::kLookup;
-      step.index = static_cast<std::uint32_t>(plan.index);
-      Expect(step.index < table.indexes().size(),
-             "table " + std::to_string(plan.table) + " has no index " + std::to_string(plan.index));
-      key_size = table.indexes()[step.index].columns().size();
-    }
+    Expect(plan.index < table.indexes().size(),
+           "table " + std::to_string(plan.table) + " has no index " + std::to_string(plan.index));
+    const std::size_t key_size = table.indexes()[plan.index].columns().size();
     Expect(plan.key.size() == key_size, "a key has " + std::to_string(plan.key.size()) +
                                             " registers for an index on " +
                                             std::to_string(key_size) + " columns");
-    return step;
+    return {.kind = Step::Kind::kLookup,
+            .is_before_start = plan.position < plan_.position,
+            .table = plan.table,
+            .index = plan.index,
+            .position = Position(plan.position),
+            .arguments = plan.key,
+            .loads = plan.loads,
+            .checks = plan.checks};
   }
 
   Step Lay(const ExistsPlan& plan) {
@@ -162,11 +157,16 @@ std::uint32_t PlaceAmong(const std::vector<std::uint32_t>& tables, std::uint32_t
                                : static_cast<std::uint32_t>(found - tables.begin());
 }
 
+bool IsPositive(Step::Kind kind) {
+  return kind == Step::Kind::kLookup || kind == Step::Kind::kExists;
+}
+
 Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<const Table> tables) {
   Rule rule{.number = plan.number,
             .head = plan.head,
             .head_own = PlaceAmong(stratum.tables, plan.head),
             .deltas = {},
+            .verifies = {},
             .check = {}};
   Expect(rule.head_own != Pipeline::kNotOwn, "the head is a table of another stratum");
   for (const StartPlan& delta : plan.deltas) {
@@ -178,6 +178,15 @@ Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<con
   }
   Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
          "no delta plan starts at a positive atom");
+  Expect(plan.verifies.empty() || plan.verifies.size() == plan.deltas.size(),
+         "there is not a verify plan for each delta plan");
+  for (std::size_t i = 0; i < plan.verifies.size(); ++i) {
+    Expect(plan.verifies[i].table == plan.deltas[i].table,
+           "a verify plan does not start where its delta plan does");
+    rule.verifies.push_back(CompilePipeline(plan.verifies[i], tables));
+    Expect(std::ranges::is_partitioned(rule.verifies.back().steps, IsPositive, &Step::kind),
+           "a verify plan calls a function before it has joined all positive atoms");
+  }
   if (plan.check) {
     Expect(plan.check->table == plan.head, "the check plan does not start at the head");
     rule.check.push_back(CompilePipeline(*plan.check, tables));
@@ -242,6 +251,9 @@ Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers
       Expect(!plan.is_recursive || !rule.check.empty(), "a recursive rule needs a check plan");
       for (const Pipeline& delta : rule.deltas) {
         ExpectReadable(delta, layers, number, plan.is_recursive);
+      }
+      for (const Pipeline& verify : rule.verifies) {
+        ExpectReadable(verify, layers, number, plan.is_recursive);
       }
       for (const Pipeline& check : rule.check) {
         ExpectReadable(check, layers, number, plan.is_recursive);

@@ -30,7 +30,7 @@ class PlanError : public std::invalid_argument {
 
 // One step of a pipeline. Which members count depends on the kind.
 struct Step {
-  enum class Kind : std::uint8_t { kScan, kLookup, kExists, kNotExists, kCall, kTest, kEmit };
+  enum class Kind : std::uint8_t { kLookup, kExists, kNotExists, kCall, kTest, kEmit };
 
   Kind kind;
   // Of an atom: whether it stands before the atom the pipeline starts at.
@@ -67,6 +67,8 @@ struct Rule {
   // The place of `head` among the tables of the stratum.
   std::uint32_t head_own;
   std::vector<Pipeline> deltas;
+  // One for each of `deltas`, or none if no function of the rule can fail.
+  std::vector<Pipeline> verifies;
   // None, or one.
   std::vector<Pipeline> check;
 };

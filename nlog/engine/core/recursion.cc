@@ -29,6 +29,7 @@ struct Frontier {
 
 struct OverdeleteSink {
   static constexpr bool kTraces = false;
+  static constexpr bool kNotesFailures = false;
   static constexpr Views kViews = kAllOld;
 
   Table& head;
@@ -53,11 +54,11 @@ struct OverdeleteSink {
     return is_negated ? table.came() : table.went();
   }
   static std::uint64_t& Account(RuleWork& work) { return work.retracted; }
-  static void NoteFailures(const Rule&, CommitState& state) { state.ForgetFailures(); }
 };
 
 struct InsertSink {
   static constexpr bool kTraces = false;
+  static constexpr bool kNotesFailures = true;
   static constexpr Views kViews = kAllNew;
 
   Table& head;
@@ -92,7 +93,6 @@ struct InsertSink {
     return is_negated ? table.went() : table.came();
   }
   static std::uint64_t& Account(RuleWork& work) { return work.derived; }
-  static void NoteFailures(const Rule& rule, CommitState& state) { state.NoteFailures(rule); }
 };
 
 // A delta plan with its sink, ready to run from one batch of rows after another.
@@ -101,6 +101,7 @@ class Runner {
  public:
   Runner(const Rule& rule, const Pipeline& delta, Frontier& frontier, CommitState& state)
       : rule_(rule),
+        delta_(delta),
         source_(state.table(delta.table)),
         state_(state),
         sink_{.head = state.table(rule.head), .frontier = frontier},
@@ -114,10 +115,13 @@ class Runner {
     for (std::size_t begin = 0; begin < rows.size(); begin += kBatchMax) {
       for (const RowId row : rows.subspan(begin, std::min(kBatchMax, rows.size() - begin))) {
         executor_.Run(source_.Row(row));
+        if constexpr (Sink::kNotesFailures) {
+          state_.NoteFailure(rule_, delta_, row);
+        }
       }
       sink_.EndBatch();
     }
-    Sink::NoteFailures(rule_, state_);
+    state_.ForgetFailures();
   }
 
   void Account() const {
@@ -128,6 +132,7 @@ class Runner {
 
  private:
   const Rule& rule_;
+  const Pipeline& delta_;
   const Table& source_;
   CommitState& state_;
   Sink sink_;
@@ -212,7 +217,8 @@ struct FirstSink {
 };
 
 // Gives the new view back to the overdeleted rows that `rule` derives, and adds them to
-// `rederived`.
+// `rederived`. Failures do not matter: a binding that was not there before has a row from which a
+// delta plan is run.
 void Rederive(const Rule& rule, const Frontier& overdeleted, CommitState& state,
               Frontier& rederived) {
   if (overdeleted.rows.empty()) {
@@ -230,7 +236,7 @@ void Rederive(const Rule& rule, const Frontier& overdeleted, CommitState& state,
     }
   }
   state.Account(rule, executor.work());
-  state.NoteFailures(rule);
+  state.ForgetFailures();
 }
 
 }  // namespace
