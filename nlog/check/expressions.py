@@ -20,9 +20,7 @@ NO_PATTERN = (
     "as in `whole.field` or `at(whole, 0)`"
 )
 AGGREGATES = ("avg", "count", "max", "min", "sum")
-NO_AGGREGATES = (
-    "the language has no aggregates: compute this where the table is read",
-)
+NO_AGGREGATES = ("the language has no aggregates: compute this where the table is read",)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
