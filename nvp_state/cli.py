@@ -7,15 +7,19 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import hexdigits
 from typing import Any, NoReturn
 
 import click
 from rich.console import Console
 
 import nlog
-from nvp_state.emulation import Emulation
-from nvp_state.errors import StateError
+from nvp_state.emulation import Emulation, require
+from nvp_state.entities import Port
+from nvp_state.errors import StateError, did_you_mean
+from nvp_state.names import Names
 from nvp_state.network import NetworkState
+from nvp_state.origin import origin_of, rows_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -55,15 +59,39 @@ def demo(capture: Path) -> None:
 @_DOCUMENT
 @_RULES
 @click.option("--host", help="Only this host.")
-def flows(document: Path, rules: tuple[Path, ...], host: str | None) -> None:
+@click.option("--switch", help="Only what names this logical switch, or a port of it.")
+@click.option("--stage", help="Only flows of this stage, and no group buckets.")
+@click.option("--why", is_flag=True, help="Also the rule of each, and what it rests on (slow).")
+def flows(
+    document: Path,
+    rules: tuple[Path, ...],
+    host: str | None,
+    switch: str | None,
+    stage: str | None,
+    why: bool,
+) -> None:
     """Print the flows and group buckets that rules compute for the hosts of DOCUMENT."""
     with _guard():
         state = _network(document, rules)
-        names = [host] if host else [str(entity.key) for entity in state.entities("host")]
-        for name in names:
-            click.echo(f"{name}:")
-            for entry in state.flows(name):
-                click.echo(f"  {entry}")
+        names = Names(state)
+        for kind, name in (("host", host), ("switch", switch)):
+            if name is not None:
+                require(state, kind, name)
+        stages = names.stages.values()
+        if stage is not None and stage not in stages:
+            hint = did_you_mean(stage, stages)
+            _fail(f'stage "{stage}": does not exist; there are {", ".join(stages)}{hint}')
+        for here in [host] if host else [str(entity.key) for entity in state.entities("host")]:
+            click.echo(f"{here}:")
+            rows = rows_of(state, here) if why else {}
+            for entry in state.flows(here):
+                if switch is not None and switch not in names.switches(here, entry):
+                    continue
+                if stage is not None and names.stage(entry) != stage:
+                    continue
+                click.echo(f"  {names.entry(here, entry)}")
+                if why:
+                    click.echo(f"      {origin_of(state, here, *rows[entry])}")
 
 
 @main.command()
@@ -86,10 +114,15 @@ def trace(
     """Tell what happens to a frame: each table, the flow that hits, and the rule that made it."""
     if (frame is None) == (to is None):
         _fail("say which frame: either --frame HEX, or --to PORT with --tcp, --arp or neither")
+    if (tcp is not None) + arp + (frame is not None) > 1:
+        _fail("--frame, --tcp and --arp each say what is sent: give one of them")
     with _guard():
         lab = Emulation(_network(document, rules))
         content = _hex(frame) if frame is not None else _frame(lab, port, str(to), tcp, arp)
-        click.echo(str(lab.trace(port, content)))
+        told = lab.trace(port, content)
+        if to is not None and to not in told.ports:
+            _note_distance(lab.state, port, to)
+        click.echo(str(told))
 
 
 @main.command()
@@ -105,19 +138,31 @@ def check(document: Path, rules: tuple[Path, ...]) -> None:
 
 
 def _hex(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError as error:
-        _fail(f"--frame: {error}")
+    digits = "".join(text.split())
+    if not digits:
+        _fail("--frame: is empty; an Ethernet frame begins with two MAC addresses and a type")
+    for place, digit in enumerate(digits):
+        if digit not in hexdigits:
+            _fail(f"--frame: {digit!r} at position {place} is not a hexadecimal digit")
+    if len(digits) % 2:
+        _fail(f"--frame: {len(digits)} hexadecimal digits are no whole number of bytes")
+    return bytes.fromhex(digits)
+
+
+def _note_distance(state: NetworkState, source: str, destination: str) -> None:
+    """Say up front that two VMs are of different networks, if that is why they do not meet."""
+    ports = [require(state, "port", name).entity for name in (source, destination)]
+    here, there = (port.switch for port in ports if isinstance(port, Port))
+    if here != there:
+        click.echo(
+            f"note: {destination} is on {there}, {source} on {here}: no logical network joins them"
+        )
 
 
 def _frame(lab: Emulation, source: str, destination: str, tcp: int | None, arp: bool) -> bytes:
     from nvp_state.guest import Guests  # noqa: PLC0415 - needs scapy, which others do not
 
     guests = Guests(lab)
-    for name in (source, destination):
-        if name not in guests.vms:
-            _fail(f'port "{name}": there is no VM with an IP address on a host')
     if arp:
         return guests.arp_frame(source, destination)
     if tcp is not None:
@@ -136,7 +181,7 @@ def _guard() -> Iterator[None]:
     """Print what the user can mend, without a traceback."""
     try:
         yield
-    except (StateError, nlog.RuleError, OSError) as error:
+    except (StateError, nlog.RuleError, nlog.TransactionError, OSError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         _fail(f"{error}: install the demonstration's libraries with `pip install 'nlog[demo]'`")

@@ -65,6 +65,7 @@ _HELPS = {
     "outport": 'name the ports that are meant, such as `outport == {"a", "b"}`',
 }
 _AFTER_RELATION = re.compile(r"[=!<>]=?\s*(\{[^}]*)?$")
+_AFTER_PORT = re.compile(r"\b(in|out)port\b[^&|()]*$")
 _LARK = Lark(Path(__file__).with_suffix(".lark").read_text("utf-8"), parser="lalr")
 
 
@@ -392,16 +393,13 @@ def _syntax_error(text: str, error: UnexpectedInput) -> ExpressionError:
             "such as `!(tcp.dst == 80)`",
         )
     if token.type == "SYMBOL" and _AFTER_RELATION.search(text[:start]):
-        return ExpressionError(
-            "syntax",
-            f"`{token}` is not a constant",
-            text,
-            start,
-            end,
-            f'write the name of a port in quotes, `"{token}"`'
-            if re.search(r"\b(in|out)port\b[^&|()]*$", text[:start])
-            else "a constant is a number or an address, or a port's name in double quotes",
-        )
+        help = "a constant is a number or an address, or a port's name in double quotes"
+        if _AFTER_PORT.search(text[:start]):
+            name = re.match(r"[\w.:-]+", text[start:])
+            end = start + len(name[0] if name else token)
+            help = f'write the name of a port in quotes, `"{text[start:end]}"`'
+        message = f"`{text[start:end]}` is not a constant"
+        return ExpressionError("syntax", message, text, start, end, help)
     words = {"and": "`&&`", "or": "`||`"}
     operator = "`!`" if re.search(r"\bnot\s*$", text[:start]) else words.get(token, "")
     help = f"the operator is {operator}" if operator else ""

@@ -32,7 +32,7 @@ class Names:
 
     def __init__(self, state: "NetworkState") -> None:
         engine = self._engine = state.physical.engine
-        self.stages: dict[int, str] = {number: name for name, number in sorted(engine["stage"])}
+        self.stages: dict[int, str] = dict(sorted((row[1], row[0]) for row in engine["stage"]))
         self._ports = {key: port for port, _, key in sorted(engine["port_binding"])}
         self._switch_of = {port: switch for port, switch, _ in engine["port_binding"]}
         self._switches = {key: switch for switch, key in sorted(engine["datapath"])}
@@ -54,9 +54,13 @@ class Names:
         if isinstance(entry, Bucket):
             group = _named(f"group_id={entry.group}", self._groups.get(entry.group))
             return f"{group}, type=all, bucket=bucket_id:{entry.bucket}, actions={actions}"
-        table = _named(f"table={entry.table}", self.stages.get(entry.table))
+        table = _named(f"table={entry.table}", self.stage(entry))
         match = ",".join([f"priority={entry.priority}", *self._match(host, entry)])
         return f"{table}, {match} actions={actions}"
+
+    def stage(self, entry: Flow | Bucket) -> str | None:
+        """The name of the stage a flow stands in; None for a bucket, and where there is no name."""
+        return None if isinstance(entry, Bucket) else self.stages.get(entry.table)
 
     def switches(self, host: str, entry: Flow | Bucket) -> set[str]:
         """The logical switches that a flow or bucket names, by themselves or by their ports."""
@@ -77,9 +81,12 @@ class Names:
                     numbers.append(("in_port", port))
                 case Group(group=group):
                     numbers.append(("group", group))
-        named = (self._name(host, name, value) for name, value in numbers)
-        known = set(self._switches.values())
-        return {self._switch_of.get(name, name) for name in named if name} & known
+        named = (self._switch(host, name, value) for name, value in numbers)
+        return {switch for switch in named if switch is not None}
+
+    def _switch(self, host: str, field: str, value: int) -> str | None:
+        name = self._name(host, field, value)
+        return name if field in {"metadata", "group"} else self._switch_of.get(name or "")
 
     def _to(self, host: str, entry: Flow | Bucket) -> str:
         return f" -> {', '.join(self._actions(host, entry)) or 'drop'}"

@@ -1,6 +1,7 @@
 """The commands `nvp` and `nlog`: their output, and their words for mistakes, without tracebacks."""
 
 import json
+from itertools import chain
 
 import pytest
 from click.testing import CliRunner
@@ -124,9 +125,46 @@ def test_flows_prints_what_the_state_has():
     assert status == 0
     assert [line for line in out.splitlines() if line.endswith(":")] == ["hv1:", "hv2:", "hv3:"]
     assert nvp("flows", THREE_TIER, "--host", "hv2")[1] in out
-    status, _, err = nvp("flows", THREE_TIER, "--host", "hv9")
-    assert (status, err) == (1, 'host "hv9": does not exist; did you mean `hv3`?\n')
+    status, out, err = nvp("flows", THREE_TIER, "--host", "hv9")
+    assert (status, out, err) == (1, "", 'host "hv9": does not exist; did you mean `hv3`?\n')
     assert all("table=" in str(entry) or "group_id=" in str(entry) for entry in state.flows("h0"))
+
+
+def test_flows_of_one_switch_are_those_that_name_it_or_its_ports():
+    _, everything, _ = nvp("flows", THREE_TIER, "--host", "hv1")
+    found = {}
+    for switch in ("acme-frontend", "acme-backend", "globex-flat"):
+        _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--switch", switch)
+        found[switch] = out.splitlines()[1:]
+        others = {"acme-frontend", "acme-backend", "globex-flat"} - {switch}
+        assert not [line for line in found[switch] if any(f"({it})" in line for it in others)]
+    lines = everything.splitlines()[1:]
+    assert sorted(chain(*found.values())) == sorted(lines)
+    assert all(found.values())
+    status, _, err = nvp("flows", THREE_TIER, "--switch", "acme-fronted")
+    assert (status, err) == (
+        1,
+        'switch "acme-fronted": does not exist; did you mean `acme-frontend`?\n',
+    )
+
+
+def test_flows_of_a_stage_with_names_and_reasons():
+    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--stage", "out_acl", "--why")
+    heading, *lines = out.splitlines()
+    assert heading == "hv1:"
+    assert all(line.startswith("  table=17 (out_acl), ") for line in lines[::2])
+    place = lines.index(
+        "  table=17 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
+        " actions=drop"
+    )
+    assert 'because of acl "acme-frontend:to-lport:100:outport == ' in lines[place + 1]
+    assert all(line.strip().startswith("[acl.nlog:") for line in lines[1::2])
+    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--stage", "deliver")
+    assert "set_field:0x2->tun_id (web-2),output:32770 (tunnel to hv2)" in out
+    status, _, err = nvp("flows", THREE_TIER, "--stage", "out_alc")
+    assert status == 1
+    assert "there are classify, in_admission, in_acl, in_l2" in err
+    assert "did you mean `out_acl`?" in err
 
 
 def test_trace_prints_what_the_emulation_says(document):
@@ -153,13 +191,51 @@ def test_trace_by_name():
         (["--port", "web-1", "--frame", "0g"], "--frame: "),
         (["--port", "web-9", "--frame", "00"], 'port "web-9": does not exist; did you mean `web-'),
         (["--port", "web-1"], "either --frame HEX, or --to PORT"),
-        (["--port", "web-1", "--to", "nobody"], 'port "nobody": there is no VM'),
+        (["--port", "web-1", "--to", "nobody"], 'port "nobody": does not exist\n'),
+        (["--port", "web-1", "--to", "web-3"], 'port "web-3": does not exist; did you mean `web-'),
+        (["--port", "web-3", "--to", "web-1"], 'port "web-3": does not exist; did you mean `web-'),
+        (["--port", "web-1", "--frame", ""], "--frame: is empty"),
+        (["--port", "web-1", "--frame", "0a0"], "--frame: 3 hexadecimal digits are no whole"),
+        (["--port", "web-1", "--frame", "0a 0g"], "--frame: 'g' at position 3 is not"),
+        (["--port", "web-1", "--to", "web-2", "--tcp", "80", "--arp"], "give one of them"),
+        (["--port", "web-1", "--frame", "00", "--arp"], "give one of them"),
     ],
 )
 def test_a_trace_that_cannot_be_says_why(arguments, message):
     status, out, err = nvp("trace", THREE_TIER, *arguments)
     assert (status, out) == (1, "")
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ip": None, "host": "h1"}, 'port "p1": ip: has none, and a ping'),
+        ({"ip": "10.0.0.2", "host": None}, 'port "p1": host: is on no host'),
+    ],
+)
+def test_a_vm_that_cannot_be_pinged_says_what_it_lacks(change, message, document):
+    path = document(lambda content: content["switches"][0]["ports"][1].update(change))
+    status, out, err = nvp("trace", path, "--port", "p1", "--to", "p1")
+    assert (status, out) == (1, "")
+    assert message in err
+
+
+def test_vms_of_two_switches_are_told_apart_up_front():
+    status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "db-1")
+    note = "note: db-1 is on acme-backend, web-1 on acme-frontend: no logical network joins them"
+    assert (status, out.splitlines()[0]) == (0, note)
+    for arguments in (["--to", "web-2"], ["--to", "app-1-front", "--tcp", 22]):
+        assert "note:" not in nvp("trace", THREE_TIER, "--port", "web-1", *arguments)[1]
+
+
+def test_a_policy_that_fails_on_nothing_is_told_without_a_traceback(tmp_path):
+    rules = tmp_path / "policy.nlog"
+    rules.write_text("// Each row means: n.\ntable d(n: int)\nd(1 / 0).\n")
+    for command in (["check"], ["flows"], ["trace", "--port=web-1", "--to=web-2"]):
+        status, out, err = nvp(*command, THREE_TIER, "--rules", rules)
+        assert (status, out) == (1, "")
+        assert f"{rules}:3: division by zero" in err
 
 
 def test_demo_outside_the_project_says_where_to_run_it(tmp_path, monkeypatch):

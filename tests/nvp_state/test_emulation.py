@@ -2,6 +2,7 @@
 
 import pytest
 from attrs import evolve
+from scapy.layers.l2 import Ether
 
 from nvp_state import Emulation, Host, NetworkState, Port, StateError, Switch
 from tests.nvp_state.small import arrivals, change, frame, network
@@ -146,3 +147,16 @@ def test_a_vm_may_be_named_as_a_tunnel_is():
     lab = Emulation(network(Port(tunnel, "s0", "0a:00:00:00:00:03", host="h0")))
     assert arrivals(lab, "p1", "0a:00:00:00:00:03") == [tunnel]
     assert arrivals(lab, "p0", "p1") == ["p1"]
+
+
+def test_a_packet_object_is_no_frame():
+    lab = Emulation(network())
+    for send in (lab.send, lab.trace):
+        with pytest.raises(
+            TypeError, match=r"frame must be bytes, not Ether; bytes\(…\) makes them"
+        ):
+            send("p0", Ether())
+
+
+def test_it_says_what_it_is():
+    assert repr(Emulation(network())) == "<Emulation: 2 hosts, 2 VIFs>"

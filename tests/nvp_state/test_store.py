@@ -287,6 +287,19 @@ def test_a_transaction_commits_once():
         transaction.commit()
 
 
+def test_what_is_no_reference_is_refused_with_the_way_to_write_one():
+    tx = Transaction(small_store())
+    for thing in ("p0", "h1", ("port",), ("port", 3), None):
+        with pytest.raises(
+            TypeError, match=r"a pair of its kind and key; .* tx\.remove\(\(\"host\","
+        ):
+            tx.remove(thing)
+    with pytest.raises(ValueError, match=r"'prt' is not a kind of entity: .*did you mean `port`"):
+        small_store().record("prt", "p0")
+    with pytest.raises(ValueError, match=r"'ports' is not a kind .*did you mean `port`"):
+        small_store().records("ports")
+
+
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="did you mean `port`"):
         Transaction(small_store()).remove(("prt", "p0"))

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from nvp_state import Acl, Emulation, NetworkState
+from nvp_state import Acl, Emulation, NetworkState, Port, Switch
 from nvp_state.controllers import RULES
 from nvp_state.guest import Guests
+from nvp_state.names import Names
 from tests.nvp_state.small import frame, network
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -97,6 +98,61 @@ def test_groups_are_followed_bucket_by_bucket(three_tier):
     dropping = [step for step in trace.hops[0].steps if not step.entry.actions]
     assert [step.stage for step in dropping] == ["out_loopback"]
     assert "from_port(p, from), to_port(p, to)" in rule_text(dropping[0].rules[1])
+
+
+def test_a_copy_that_does_not_come_back_is_no_drop_of_the_broadcast(three_tier):
+    trace = three_tier.trace("web-1", Guests(three_tier).arp_frame("web-1", "web-2"))
+    assert trace.hops[0].trace.drops == ("drop_flow",)
+    assert trace.hops[0].drops == ()
+    assert "dropped:" not in str(trace)
+
+
+def test_lines_are_legible_and_name_what_numbers_stand_for(three_tier):
+    text = str(three_tier.trace("web-1", Guests(three_tier).ping_frame("web-1", "web-2")))
+    assert max(map(len, text.splitlines())) <= 96
+    for name in (
+        "in_port=1 (web-1)",
+        "reg15=0x2 (web-2)",
+        "metadata=0x1 (acme-frontend)",
+        "resubmit(,17) (out_acl)",
+        "output:32770 (tunnel to hv2)",
+        "tun_id=0x2 (web-2)",
+    ):
+        assert name in " ".join(text.split())
+
+
+def test_a_port_may_be_named_as_a_switch_is():
+    state = network(Switch("p0", "globex"), Port("s0", "p0", "0a:00:00:00:00:07", host="h0"))
+    names = Names(state)
+    told = {name: [] for name in ("s0", "p0")}
+    for entry in state.flows("h0"):
+        (switch,) = names.switches("h0", entry)
+        told[switch].append(entry)
+    alone = network().flows("h0")
+    assert len(told["s0"]) == len(alone)
+    assert set(told["s0"]) == set(alone)
+
+
+def test_a_fact_of_a_policy_is_a_reason():
+    state = NetworkState("examples/quarantine.nlog")
+    state.load("examples/three_tier.json")
+    lab = Emulation(state)
+    last = lab.trace("web-1", Guests(lab).ping_frame("web-1", "web-2")).hops[0].steps[-1]
+    assert last.stage == "out_loopback"
+    assert set(last.because) == {'quarantined("web-2")', 'port "web-2"'}
+    assert last.rules[1].startswith("quarantine.nlog:")
+
+
+def test_what_is_odd_about_an_action_is_noted(tmp_path):
+    policy = tmp_path / "policy.nlog"
+    policy.write_text(
+        'universal_flow(s, "", n, 99, [], [Action("group", "", 999)]) :-\n'
+        '    logical_switch(name: s), stage("in_l2", n).\n'
+    )
+    trace = Emulation(network(rules=policy)).trace("p0", frame("p0", "p1"))
+    assert trace.hops[0].steps[-1].notes == ("group:999: the group has no buckets",)
+    assert "note: group:999: the group has no buckets" in str(trace)
+    assert trace.hops[0].drops == ()
 
 
 def test_a_miss_is_a_step_without_a_rule():

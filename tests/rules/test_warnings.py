@@ -1,5 +1,6 @@
 """Warnings: rows that name an object whose configuration its owner can hardly have meant."""
 
+import pytest
 from attrs import evolve
 
 from nvp_state import Acl, Port, Switch
@@ -39,3 +40,30 @@ def test_an_access_rule_that_names_a_port_of_another_switch_is_named():
     assert state.warnings() == [(*warning, "switch s0 has no port p9: the rule never matches")]
     change(state, "replace", Port("p9", "s0", "0a:00:00:00:00:09"))
     assert state.warnings() == []
+
+
+@pytest.mark.parametrize(
+    "match", ["0", "ip4.src == 10.0.0.1 && ip4.src == 10.0.0.2", "tcp && udp", "tcp && !ip4"]
+)
+def test_an_access_rule_that_contradicts_itself_is_named(match):
+    acl = Acl("s0", "to-lport", 1, match, "drop")
+    state = network(acl)
+    (warning,) = state.warnings()
+    assert warning[:2] == (f"s0:to-lport:1:{match}", "acl-never-matches")
+    change(state, "remove", acl)
+    assert state.warnings() == []
+
+
+def test_flows_for_a_switch_that_is_not_there_are_named(tmp_path):
+    policy = tmp_path / "policy.nlog"
+    policy.write_text(
+        'universal_flow("s7", "", n, 9, [], []) :- stage("in_acl", n).\n'
+        'universal_bucket("s8", 900, 1, []).\n'
+    )
+    state = network(rules=policy)
+    assert [warning[:2] for warning in state.warnings()] == [
+        ("s7", "flow-unknown-switch"),
+        ("s8", "flow-unknown-switch"),
+    ]
+    change(state, "add", Switch("s7", "acme"))
+    assert [warning[0] for warning in state.warnings()] == ["s8"]
