@@ -1,8 +1,9 @@
-"""Source text to syntax tree: drives the grammar in nlog.lark and names what it cannot read.
+"""Source text to syntax tree: drives the grammar in nlog.lark.
 
 `parse_module` reads one source; `read_modules` reads files and, once each, what they import.
-Both raise `RuleError`. Lark keeps the lexer and the LALR tables; this file holds only the
-translation of its events into ours. Cost: linear in the text.
+Both raise `RuleError`; syntax_errors.py says what a mistake of form is called. Lark keeps the lexer
+and the LALR tables; this file holds only the translation of its events into ours. Cost: linear in
+the text.
 """
 
 import ipaddress

@@ -12,8 +12,9 @@ For each rule and each atom it can start from, literals are placed greedily:
 A verify plan takes all positive atoms first, each by the best index that delta plans asked for, so
 that what is read but after a failure costs no memory.
 
-So the order in which an author writes a body does not matter, and a cross product appears only
-where the rule is one. Indexes exist because some placement asked for them.
+So the order in which an author writes a body decides only between atoms that look alike to the
+planner, which knows no sizes; and a cross product appears only where the rule is one. Indexes
+exist because some placement asked for them.
 """
 
 from collections.abc import Iterable, Sequence
