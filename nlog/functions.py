@@ -3,8 +3,8 @@
 All are pure. An operator is a function whose name is its symbol. A name may have several
 overloads, told apart by the types of its arguments; `ELEMENT` stands for any one type, and
 `[ELEMENT]` for a list of it. The core's name (`core/functions.h`) says which machine operation
-runs. What each means is in docs/language.md; engine/reference.py has an implementation of
-its own.
+runs. What each means is in docs/language.md; engine/reference_functions.py has an
+implementation of its own.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, field
 
-from nlog.engine import reference
+from nlog.engine.reference_functions import FUNCTIONS
 from nlog.program import Apply, Assign, Atom, BodyLiteral, Const, Expr, Filter, Program, Rule, Var
 
 Row = tuple[Any, ...]
@@ -85,7 +85,7 @@ class _Binding:
         if any(argument is NO_VALUE for argument in arguments):
             return NO_VALUE
         try:
-            return reference.FUNCTIONS[expression.function](*arguments)
+            return FUNCTIONS[expression.function](*arguments)
         except (ArithmeticError, ValueError, LookupError):
             self.failed = True
             return NO_VALUE
