@@ -11,11 +11,14 @@ out); a transaction that cannot be done is rolled back (`TransactionError`). doc
 is the language's reference.
 """
 
+from nlog.changes import Changes, Delta
 from nlog.compile import load, parse
 from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
 from nlog.program import Program
-from nlog.runtime import Changes, Delta, Engine, TableView, Transaction, Work
+from nlog.runtime import Engine, Work
+from nlog.tables import TableView
+from nlog.transaction import Transaction
 
 __all__ = [
     "Changes",

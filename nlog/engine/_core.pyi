@@ -4,8 +4,8 @@ Tables and columns are numbers, as in the plan. Rows come and go as nlog/types.p
 may also come as other sequences, with ints for mac and ip4, `ipaddress` objects, and mappings for
 records.
 
-Any thread may call anything; one call runs at a time, and a commit lets other Python threads run.
-A commit on the main thread lets signal handlers run, ten times a second; while it runs, these may
+Any thread may call anything; one call runs at a time, and `prepare` lets other Python threads run.
+On the main thread it lets signal handlers run, ten times a second; while it runs, these may
 call what reads tables, and get a RuntimeError from all else.
 """
 
@@ -84,18 +84,24 @@ class Database:
         Raises:
             RowError: a row does not fit; none of this call is staged.
             ValueError: the table is not an input.
+            RuntimeError: the transaction is prepared.
         """
     def delete(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages that rows of an input table go; raises as `insert` does."""
-    def commit(self) -> list[tuple[int, Delta]]:
-        """Makes what is staged, and what follows from it, visible; the output tables that changed.
+    def prepare(self) -> list[tuple[int, Delta]]:
+        """Works out what follows from what is staged; the output tables that `publish` will change.
 
         Raises:
             EvaluationError: a rule failed; everything staged is forgotten.
             BaseException: what a signal handler raised, such as KeyboardInterrupt; likewise.
+            RuntimeError: the transaction is prepared already.
         """
+    def publish(self) -> None:
+        """Makes what was prepared visible; RuntimeError if nothing was."""
+    def commit(self) -> list[tuple[int, Delta]]:
+        """`prepare` and `publish` in one; raises as `prepare` does."""
     def rollback(self) -> None:
-        """Forgets what is staged."""
+        """Forgets what is staged or prepared."""
     def size(self, table: int) -> int: ...
     def contains(self, table: int, row: Sequence[Any]) -> bool:
         """Whether the table holds the row.

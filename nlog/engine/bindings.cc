@@ -23,6 +23,7 @@
 #include "bindings_codec.h"
 #include "bindings_plan.h"
 #include "bindings_signals.h"
+#include "bindings_work.h"
 #include "core/database.h"
 #include "core/functions.h"
 
@@ -137,14 +138,14 @@ class Database {
     }
   }
 
-  std::vector<std::pair<std::uint32_t, Delta>> Commit() {
+  std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<core::Delta> deltas;
     {
       const Evaluating evaluating(is_evaluating_);
       EvaluateWatched(
-          [&](const core::ShouldStop& should_stop) { deltas = database_->Commit(should_stop); });
+          [&](const core::ShouldStop& should_stop) { deltas = database_->Prepare(should_stop); });
     }
     std::vector<std::pair<std::uint32_t, Delta>> result;
     for (core::Delta& delta : deltas) {
@@ -152,6 +153,22 @@ class Database {
       result.emplace_back(table, Delta(store_, std::move(delta)));
     }
     return result;
+  }
+
+  void Publish() {
+    const Guard guard(*store_);
+    RequireIdle();
+    if (!database_->is_prepared()) {
+      throw std::logic_error("there is no transaction that is prepared");
+    }
+    database_->Publish();
+  }
+
+  std::vector<std::pair<std::uint32_t, Delta>> Commit() {
+    const Guard guard(*store_);
+    auto deltas = Prepare();
+    database_->Publish();
+    return deltas;
   }
 
   void Rollback() {
@@ -408,40 +425,6 @@ PyObject* AddException(py::module_& module, const char* name, const char* doc) {
   return type;
 }
 
-std::string ShowWork(const core::Work& work) {
-  const std::pair<const char*, std::uint64_t> counters[] = {
-      {"rows_read", work.total.rows_read}, {"probes", work.total.probes},
-      {"derived", work.total.derived},     {"retracted", work.total.retracted},
-      {"rederived", work.rederived},       {"inserted", work.inserted},
-      {"deleted", work.deleted},
-  };
-  std::string text;
-  for (const auto& [name, count] : counters) {
-    text += (text.empty() ? "Work(" : ", ") + std::string(name) + "=" + std::to_string(count);
-  }
-  return text + ")";
-}
-
-void AddWork(py::module_& module) {
-  using core::Work;
-  py::class_<Work>(module, "Work", py::is_final())
-      .def("__repr__", ShowWork)
-      .def_property_readonly("rows_read", [](const Work& work) { return work.total.rows_read; })
-      .def_property_readonly("probes", [](const Work& work) { return work.total.probes; })
-      .def_property_readonly("derived", [](const Work& work) { return work.total.derived; })
-      .def_property_readonly("retracted", [](const Work& work) { return work.total.retracted; })
-      .def_readonly("rederived", &Work::rederived)
-      .def_readonly("inserted", &Work::inserted)
-      .def_readonly("deleted", &Work::deleted)
-      .def_property_readonly("by_rule", [](const Work& work) {
-        py::dict by_rule;
-        for (const auto& [number, rule] : work.by_rule) {
-          by_rule[py::int_(number)] = py::make_tuple(rule.rows_read, rule.derived, rule.retracted);
-        }
-        return by_rule;
-      });
-}
-
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
@@ -461,6 +444,8 @@ PYBIND11_MODULE(_core, module) {
       .def(py::init<py::handle>(), py::arg("plan"))
       .def("insert", &Database::Insert, py::arg("table"), py::arg("rows"))
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
+      .def("prepare", &Database::Prepare)
+      .def("publish", &Database::Publish)
       .def("commit", &Database::Commit)
       .def("rollback", &Database::Rollback)
       .def("size", &Database::Size, py::arg("table"))

@@ -4,6 +4,7 @@ After each transaction of a history
 
 - every table of the engine equals what the naive evaluator makes of the inputs;
 - what the transaction announced is the difference of the states around it;
+- a trial run by `what_if` announced the same;
 - if it did not commit, be it for an exception in its block or an operation without a value in the
   middle of the evaluation, nothing at all has changed;
 
@@ -221,8 +222,20 @@ def _apply(inputs: State, operations: Iterable[Operation]) -> State:
 
 
 def _transact(engine: nlog.Engine, script: Script) -> nlog.Changes | None:
-    """Do what the script says; the changes if it commits."""
-    tx = engine.transaction()
+    """Try what the script says, then do it; the changes if it commits."""
+    tried = _carry_out(engine.what_if(), script)
+    changes = _carry_out(engine.transaction(), script)
+    if changes is not None:
+        assert tried is not None
+        assert _plain(tried) == _plain(changes), "a change differs from what it was said to be"
+    return changes
+
+
+def _plain(changes: nlog.Changes) -> dict[str, tuple[frozenset[Row], frozenset[Row]]]:
+    return {name: (delta.inserted, delta.deleted) for name, delta in changes.items()}
+
+
+def _carry_out(tx: nlog.Transaction, script: Script) -> nlog.Changes | None:
     try:
         with tx:
             for operation in script.operations:

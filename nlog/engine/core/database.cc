@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "executor.h"
@@ -99,6 +100,12 @@ Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
   }
 }
 
+void Database::RequireOpen() const {
+  if (is_prepared()) {
+    throw std::logic_error("the transaction is prepared: publish it or roll it back");
+  }
+}
+
 void Database::Touch(std::uint32_t table) {
   if (!is_touched_[table]) {
     touched_.push_back(table);
@@ -107,11 +114,13 @@ void Database::Touch(std::uint32_t table) {
 }
 
 void Database::Insert(std::uint32_t table, const Word* row) {
+  RequireOpen();
   Touch(table);
   tables_[table].SetNew(tables_[table].Obtain(row), true);
 }
 
 void Database::Delete(std::uint32_t table, const Word* row) {
+  RequireOpen();
   const RowId found = tables_[table].Find(row);
   if (found != kNoRow) {
     Touch(table);
@@ -119,20 +128,26 @@ void Database::Delete(std::uint32_t table, const Word* row) {
   }
 }
 
-std::vector<Delta> Database::Commit(const ShouldStop& should_stop) {
+std::vector<Delta> Database::Prepare(const ShouldStop& should_stop) {
+  RequireOpen();
   try {
     Work work = Evaluate(program_, tables_, *interner_, touched_, should_stop);
     std::vector<Delta> deltas = OutputDeltas();
-    for (const std::uint32_t table : touched_) {
-      tables_[table].Commit();
-    }
-    ForgetTouched();
-    work_ = std::move(work);
+    prepared_ = std::move(work);
     return deltas;
   } catch (...) {
     Rollback();
     throw;
   }
+}
+
+void Database::Publish() noexcept {
+  for (const std::uint32_t table : touched_) {
+    tables_[table].Commit();
+  }
+  ForgetTouched();
+  std::swap(work_, *prepared_);
+  prepared_.reset();
 }
 
 std::vector<Delta> Database::OutputDeltas() const {
@@ -151,11 +166,18 @@ std::vector<Delta> Database::OutputDeltas() const {
   return deltas;
 }
 
+std::vector<Delta> Database::Commit(const ShouldStop& should_stop) {
+  std::vector<Delta> deltas = Prepare(should_stop);
+  Publish();
+  return deltas;
+}
+
 void Database::Rollback() noexcept {
   for (const std::uint32_t table : touched_) {
     tables_[table].Rollback();
   }
   ForgetTouched();
+  prepared_.reset();
 }
 
 void Database::ForgetTouched() noexcept {

@@ -1,8 +1,10 @@
 // The database: the tables of a plan, kept equal to what its rules derive from the input tables.
 //
-// Insert and Delete stage changes of input tables; Commit evaluates the rules and makes everything
-// visible at once, or throws and leaves everything as it was before the transaction; Rollback
-// forgets what was staged. Reads see the last committed state, whatever is staged.
+// A transaction: Insert and Delete stage changes of input tables; Prepare evaluates the rules, and
+// throws if that fails; then Publish makes everything visible at once. Rollback, at any time
+// before, leaves everything as it was; Prepare does so itself before it throws. What can fail
+// happens in Prepare, so that several databases can change together: prepare all, then publish all.
+// Reads see the last committed state, whatever is staged or prepared.
 //
 // The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
 // database is made.
@@ -16,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -63,14 +66,23 @@ class Database {
   const std::shared_ptr<Interner>& interner() const { return interner_; }
 
   // Stages the row of words (as many as the table has columns). The last call for a row wins.
-  // Requires: the table is an input. O(number of indexes).
+  // Requires: the table is an input. Throws std::logic_error after Prepare. O(number of indexes).
   void Insert(std::uint32_t table, const Word* row);
   void Delete(std::uint32_t table, const Word* row);
 
-  // The changes of the output tables that changed, in the order of the tables. Throws as Evaluate
-  // does, after rolling back.
+  // The changes of the output tables that Publish will make, in the order of the tables; tables
+  // that do not change are left out. Throws as Evaluate does, after rolling back, and
+  // std::logic_error if the transaction is prepared already.
+  std::vector<Delta> Prepare(const ShouldStop& should_stop = {});
+  // Makes what was prepared visible. Requires: prepared. Linear in the touched rows.
+  void Publish() noexcept;
+  // Prepare and Publish in one.
   std::vector<Delta> Commit(const ShouldStop& should_stop = {});
+  // Forgets what was staged or prepared. Linear in the touched rows.
   void Rollback() noexcept;
+
+  // Whether a transaction is between Prepare and its end.
+  bool is_prepared() const { return prepared_.has_value(); }
 
   // The rows whose columns have the given words. Uses the index on most columns that are all given,
   // if any, else reads the whole table, and a byte for each number free to be used again. Requires:
@@ -88,10 +100,11 @@ class Database {
   // check plan made by Compile. Bindings for which a function fails are passed over.
   std::set<Derivation> Derivations(const Pipeline& check, const Word* row, std::size_t limit) const;
 
-  // The work of the last commit that succeeded.
+  // The work of the last transaction that was published.
   const Work& work() const { return work_; }
 
  private:
+  void RequireOpen() const;
   void Touch(std::uint32_t table);
   void ForgetTouched() noexcept;
   std::vector<Delta> OutputDeltas() const;
@@ -104,6 +117,8 @@ class Database {
   std::vector<std::uint32_t> touched_;
   // Whether an input table is among them.
   std::vector<bool> is_touched_;
+  // The work of the running transaction, once it is prepared.
+  std::optional<Work> prepared_;
   Work work_;
 };
 

@@ -1,0 +1,75 @@
+"""Tables as their readers see them: read-only sets of rows, always of the last commit.
+
+A read shows one commit, whole. It waits for no transaction that is open, only while the core works
+one out.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from nlog.diagnostics import suggest
+from nlog.engine import _core
+from nlog.program import Table
+from nlog.show import counted
+
+Row = tuple[Any, ...]
+
+
+class TableView(AbstractSet[Row]):
+    """A table as a read-only set of rows, always of the last commit."""
+
+    def __init__(self, core: _core.Database, table: Table, number: int) -> None:
+        self._core = core
+        self._declared = table
+        self._number = number
+
+    @classmethod
+    def _from_iterable(cls, it: Iterable[Any]) -> AbstractSet[Any]:
+        return frozenset(it)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of a row's values."""
+        return tuple(column.name for column in self._declared.columns)
+
+    def __len__(self) -> int:
+        return self._core.size(self._number)
+
+    def __contains__(self, row: object) -> bool:
+        if not isinstance(row, Sequence) or isinstance(row, str):
+            return False
+        try:
+            return self._core.contains(self._number, row)
+        except _core.RowError:
+            return False
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._core.rows(self._number, {}))
+
+    def where(self, **columns: Any) -> frozenset[Row]:
+        """The rows whose columns have the given values. TypeError names an unknown column."""
+        wanted: dict[int, Any] = {}
+        for name, value in columns.items():
+            place = self._declared.position(name)
+            if place is None:
+                hint = suggest(name, self.columns)
+                text = f"table `{self._declared.name}` has no column `{name}`"
+                raise TypeError("; ".join([text, *hint]))
+            wanted[place] = value
+        try:
+            return frozenset(self._core.rows(self._number, wanted))
+        except _core.RowError as error:
+            _, place, text = error.args
+            column = self._declared.columns[place]
+            raise TypeError(f"column `{column.name}: {column.type}`: {text}") from None
+
+    def __repr__(self) -> str:
+        return f"<table {self._declared.name}: {counted(len(self), 'row')}>"
+
+
+def row_trouble(table: Table, row: object, column: int, text: str) -> str:
+    """Why a row cannot be one of the table's: a text for errors."""
+    shape = ", ".join(f"{column.name}: {column.type}" for column in table.columns)
+    place = "" if column < 0 else f"column `{table.columns[column].name}`: "
+    return f"row {row!r} does not fit `{table.name}({shape})`: {place}{text}"

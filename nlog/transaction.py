@@ -1,0 +1,153 @@
+"""Transactions: changes of input tables that happen together or not at all.
+
+A transaction is open from the first line of its `with` block; rows are staged, and reads see the
+last commit. It is prepared when the block ends, or when `prepare` is called within: the rules are
+evaluated, and whatever can fail has failed by then. Then it is published, which cannot fail. So
+what must change together with an engine, be it another engine, is done between the two:
+
+    with first.transaction() as one, second.transaction() as other:
+        one.insert("edge", ("a", "b"))
+        other.insert_many("link", one.prepare()["reach"].inserted)
+        other.prepare()
+        …                                   # the last thing that can fail
+
+An exception anywhere in the block leaves all of them as they were.
+
+One transaction at a time: the engine's lock is held from the first line to the last. `what_if`
+gives one that ends in a rollback, come what may.
+"""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from nlog.changes import Changes, Delta
+from nlog.diagnostics import TransactionError
+from nlog.engine import _core
+from nlog.tables import row_trouble
+
+if TYPE_CHECKING:
+    from nlog.runtime import Engine
+
+
+class Transaction:
+    """Changes to input tables that happen together or not at all.
+
+    After the `with` block, `changes[table]` tells what changed in each output table.
+    """
+
+    def __init__(self, engine: "Engine", *, publishes: bool = True) -> None:
+        self._engine = engine
+        self._publishes = publishes
+        self._state = "new"
+        self._changes: Changes | None = None
+
+    def insert(self, table: str, *rows: Sequence[Any]) -> None:
+        """Insert rows; those that are there already change nothing."""
+        self.insert_many(table, rows)
+
+    def insert_many(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert any number of rows. TransactionError names a row that does not fit."""
+        self._write(table, rows, self._engine._core.insert)
+
+    def delete(self, table: str, *rows: Sequence[Any]) -> None:
+        """Delete rows; those that are not there change nothing."""
+        self.delete_many(table, rows)
+
+    def delete_many(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Delete any number of rows. TransactionError names a row that does not fit."""
+        self._write(table, rows, self._engine._core.delete)
+
+    def prepare(self) -> Changes:
+        """Evaluate the rules now; what the end of the block will change.
+
+        Nothing can be written after that, and nothing is visible before the block ends well.
+        TransactionError if a rule fails; the transaction is rolled back then.
+        """
+        if self._state != "open":
+            raise TransactionError(
+                f"the transaction is {self._state}: only an open one is prepared"
+            )
+        engine = self._engine
+        self._state = "rolled back"
+        try:
+            deltas = dict(engine._core.prepare())
+        except _core.EvaluationError as error:
+            text = f"{engine._failure(error)}; the transaction is rolled back"
+            raise TransactionError(text) from None
+        self._state = "prepared"
+        numbers = engine._layout.numbers
+        self._changes = Changes(
+            {
+                table.name: Delta(deltas.get(numbers[table.name]))
+                for table in engine.program.tables.values()
+                if table.kind == "output"
+            }
+        )
+        return self._changes
+
+    @property
+    def changes(self) -> Changes:
+        """What is changed in each output table; known once the transaction is prepared."""
+        if self._changes is None:
+            raise TransactionError(f"the transaction is {self._state}: it has no changes")
+        return self._changes
+
+    def __enter__(self) -> Self:
+        self._engine._lock.acquire()
+        if self._engine._open or self._state != "new":
+            self._engine._lock.release()
+            trouble = "is inside another of its engine, and would be part of it"
+            if self._state != "new":
+                trouble = f"is {self._state}, and can be used once: start one with transaction()"
+            raise TransactionError(f"this transaction {trouble}")
+        self._engine._open = True
+        self._state = "open"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None and self._state == "open":
+                self.prepare()
+            if kind is not None:
+                self._roll_back()
+            elif self._state == "prepared":
+                self._end()
+        finally:
+            self._engine._open = False
+            self._engine._lock.release()
+
+    def _end(self) -> None:
+        if self._publishes:
+            self._engine._core.publish()
+            self._state = "committed"
+        else:
+            self._engine._core.rollback()
+            self._state = "tried and rolled back"
+
+    def _roll_back(self) -> None:
+        self._engine._core.rollback()
+        self._state = "rolled back"
+        self._changes = None
+
+    def _write(self, name: str, rows: Iterable[Sequence[Any]], write: Any) -> None:
+        if self._state != "open":
+            raise TransactionError(
+                f"the transaction is {self._state}: rows are written inside its `with` block"
+                ", before it is prepared"
+            )
+        table = self._engine._table(name, TransactionError)
+        if table.kind != "input":
+            raise TransactionError(
+                f"`{name}` is an {table.kind} table: rules derive it, transactions write only "
+                "input tables"
+            )
+        try:
+            write(self._engine._layout.numbers[name], rows)
+        except _core.RowError as error:
+            raise TransactionError(row_trouble(table, *error.args)) from None
