@@ -341,8 +341,10 @@ class Database {
   // any of it: to make a Python object may run the garbage collector, and with it code that
   // commits.
   void CopyRow(std::uint32_t table, core::RowId row, std::vector<Word>& words) const {
-    const Word* stored = database_->table(table).Row(row);
-    words.insert(words.end(), stored, stored + store_->tables[table].columns.size());
+    const core::RowRef stored = database_->table(table).Row(row);
+    for (std::size_t column = 0; column < store_->tables[table].columns.size(); ++column) {
+      words.push_back(stored[column]);
+    }
   }
 
   // Adds the words of a row to `words`.

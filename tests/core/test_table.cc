@@ -2,6 +2,7 @@
 // that are committed or rolled back.
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <set>
@@ -23,7 +24,10 @@ struct ModelRow {
 };
 using Model = std::map<WordRow, ModelRow>;
 
-constexpr Word kValueLimit = 3;
+// The values of columns: the last makes a column wide, in the middle of a table's life.
+constexpr std::array<Word, 3> kValues = {0, 1, Word{1} << 40};
+// A number of derivations that does not fit beside a row's state.
+constexpr std::int64_t kMany = std::int64_t{1} << 30;
 
 std::set<WordRow> VisibleRows(const Model& model) {
   std::set<WordRow> rows;
@@ -36,7 +40,11 @@ std::set<WordRow> VisibleRows(const Model& model) {
 }
 
 WordRow RowOf(const Table& table, RowId row) {
-  return {table.Row(row), table.Row(row) + table.width()};
+  WordRow words;
+  for (std::size_t column = 0; column < table.width(); ++column) {
+    words.push_back(table.Row(row)[column]);
+  }
+  return words;
 }
 
 std::set<WordRow> Scan(const Table& table, View view) {
@@ -44,7 +52,7 @@ std::set<WordRow> Scan(const Table& table, View view) {
   for (RowId row = 0; row < table.row_limit(); ++row) {
     if (table.Visible(row, view)) {
       CHECK(rows.insert(RowOf(table, row)).second);
-      CHECK(table.Find(table.Row(row)) == row);
+      CHECK(table.Find(RowOf(table, row).data()) == row);
     }
   }
   return rows;
@@ -54,19 +62,19 @@ std::set<WordRow> Scan(const Table& table, View view) {
 std::set<WordRow> ScanIndex(const Table& table, std::size_t index, View view) {
   const std::vector<std::uint32_t>& columns = table.indexes()[index].columns();
   std::set<WordRow> rows;
-  WordRow key(columns.size(), 0);
+  std::vector<std::size_t> key(columns.size(), 0);
   for (;;) {
-    for (RowId row = table.First(index, [&key](std::size_t i) { return key[i]; }); row != kNoRow;
-         row = table.Next(index, row)) {
+    for (RowId row = table.First(index, [&key](std::size_t i) { return kValues[key[i]]; });
+         row != kNoRow; row = table.Next(index, row)) {
       for (std::size_t i = 0; i < key.size(); ++i) {
-        CHECK(table.Row(row)[columns[i]] == key[i]);
+        CHECK(table.Row(row)[columns[i]] == kValues[key[i]]);
       }
       if (table.Visible(row, view)) {
         CHECK(rows.insert(RowOf(table, row)).second);
       }
     }
     std::size_t digit = 0;
-    while (digit < key.size() && ++key[digit] == kValueLimit) {
+    while (digit < key.size() && ++key[digit] == kValues.size()) {
       key[digit++] = 0;
     }
     if (digit == key.size()) {
@@ -87,10 +95,10 @@ void CheckViews(const Table& table, const Model& before, const Model& after) {
   }
 }
 
-std::set<WordRow> RowsOf(const Table& table, std::span<const RowId> rows) {
+std::set<WordRow> RowsOf(const Table& table, const RowNumbers& rows) {
   std::set<WordRow> result;
-  for (const RowId row : rows) {
-    CHECK(result.insert(RowOf(table, row)).second);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CHECK(result.insert(RowOf(table, rows[i])).second);
   }
   return result;
 }
@@ -119,7 +127,7 @@ void CheckCounts(const Table& table, const Model& model) {
 WordRow RandomRow(std::mt19937& random, std::size_t width) {
   WordRow row(width);
   for (Word& word : row) {
-    word = random() % kValueLimit;
+    word = kValues[random() % kValues.size()];
   }
   return row;
 }
@@ -131,7 +139,9 @@ void Change(Table& table, Model& model, bool is_counting, std::mt19937& random) 
     ModelRow& state = model[words];
     const RowId row = table.Obtain(words.data());
     if (is_counting) {
-      const std::int64_t weight = state.count > 0 && random() % 2 == 0 ? -1 : 1;
+      const std::int64_t gain = random() % 5 == 0 ? kMany : 1;
+      const std::int64_t loss = random() % 2 == 0 ? -1 : -state.count;
+      const std::int64_t weight = state.count > 0 && random() % 2 == 0 ? loss : gain;
       table.AddCount(row, weight);
       state.count += weight;
       state.is_visible = state.count > 0;

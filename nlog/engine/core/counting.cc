@@ -3,51 +3,135 @@
 
 #include "counting.h"
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "estimate.h"
 #include "executor.h"
 
 namespace nlog::core {
 namespace {
 
-struct CountSink {
+// Adds to counts of the head's rows, a batch at a time: where a row is, in a table of any size, is
+// far from where the last one was, and the batch lets the memory fetch all of them at once.
+class CountSink {
+ public:
   static constexpr bool kTraces = false;
 
-  Table& head;
-  std::int64_t weight;
-  std::uint64_t emitted = 0;
+  CountSink(Table& head, std::int64_t weight)
+      : head_(head), weight_(weight), words_(kBatch * head.width()) {}
 
   bool Emit(const Word* row) {
-    ++emitted;
-    head.AddCount(head.Obtain(row), weight);
+    std::copy(row, row + head_.width(), words_.data() + kept_ * head_.width());
+    hashes_[kept_] = head_.Hash(row);
+    head_.PrefetchHash(hashes_[kept_]);
+    if (++kept_ == kBatch) {
+      Flush();
+    }
     return false;
   }
+
+  // Requires: no pipeline that reads the head runs.
+  void Flush() {
+    for (std::size_t i = 0; i < kept_; ++i) {
+      head_.AddCount(head_.Obtain(words_.data() + i * head_.width(), hashes_[i]), weight_);
+    }
+    emitted_ += kept_;
+    kept_ = 0;
+  }
+
+  std::uint64_t emitted() const { return emitted_; }
+
+ private:
+  static constexpr std::size_t kBatch = 64;
+
+  Table& head_;
+  const std::int64_t weight_;
+  std::vector<Word> words_;
+  std::array<std::uint32_t, kBatch> hashes_;
+  std::size_t kept_ = 0;
+  std::uint64_t emitted_ = 0;
 };
 
-// Runs a delta plan from `rows`, each of which adds `weight` to what it derives. Failures matter
-// where that is positive: else the rows are none of the new view.
-void Apply(const Rule& rule, const Pipeline& delta, std::span<const RowId> rows,
-           std::int64_t weight, CommitState& state) {
-  if (rows.empty()) {
-    return;
-  }
-  CountSink sink{.head = state.table(rule.head), .weight = weight};
-  Executor<CountSink> executor(state.tables(), delta, kTelescope, state.context(),
-                               state.should_stop(), sink);
-  for (const RowId row : rows) {
-    executor.Run(state.table(delta.table).Row(row));
-    if (weight > 0) {
-      state.NoteFailure(rule, delta, row);
+// Runs one pipeline of a rule, from one row after another, each of which adds `weight` to what it
+// derives.
+class Run {
+ public:
+  Run(const Rule& rule, const Pipeline& delta, std::int64_t weight, Views views, CommitState& state)
+      : rule_(rule),
+        delta_(delta),
+        weight_(weight),
+        state_(state),
+        source_(state.table(delta.table)),
+        sink_(state.table(rule.head), weight),
+        executor_(state.tables(), delta, views, state.context(), state.should_stop(), sink_) {}
+
+  // Failures matter where the weight is positive: else the row is none of the new view.
+  void Start(RowId row) {
+    executor_.Run(source_.Row(row));
+    if (weight_ > 0) {
+      state_.NoteFailure(rule_, delta_, row);
     }
   }
-  state.ForgetFailures();
-  RuleWork work = executor.work();
-  (weight > 0 ? work.derived : work.retracted) = sink.emitted;
-  state.Account(rule, work);
+
+  void End() {
+    sink_.Flush();
+    state_.ForgetFailures();
+    RuleWork work = executor_.work();
+    (weight_ > 0 ? work.derived : work.retracted) = sink_.emitted();
+    state_.Account(rule_, work);
+  }
+
+ private:
+  const Rule& rule_;
+  const Pipeline& delta_;
+  const std::int64_t weight_;
+  CommitState& state_;
+  const Table& source_;
+  CountSink sink_;
+  Executor<CountSink> executor_;
+};
+
+void Apply(const Rule& rule, const Pipeline& delta, const RowNumbers& rows, std::int64_t weight,
+           CommitState& state) {
+  if (!rows.empty()) {
+    Run run(rule, delta, weight, kTelescope, state);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      run.Start(rows[i]);
+    }
+    run.End();
+  }
+}
+
+// Whether the rule derived nothing in the old view, since a table that its body joins was empty.
+bool WasEmpty(const Rule& rule, const CommitState& state) {
+  return std::ranges::any_of(rule.deltas, [&](const Pipeline& delta) {
+    return !delta.is_negated && state.table(delta.table).size() == 0;
+  });
+}
+
+// Derives all that the rule derives in the new view, from the atom that makes it cheapest.
+void ApplyInFull(const Rule& rule, CommitState& state) {
+  const Pipeline& start = CheapestStart(rule, state.tables());
+  const Table& source = state.table(start.table);
+  Run run(rule, start, 1, kAllNew, state);
+  for (RowId row = 0; row < source.row_limit(); ++row) {
+    if (source.Visible(row, View::kNew)) {
+      run.Start(row);
+    }
+  }
+  run.End();
 }
 
 }  // namespace
 
 void MaintainByCounting(const Stratum& stratum, CommitState& state) {
   for (const Rule& rule : stratum.rules) {
+    if (WasEmpty(rule, state)) {
+      ApplyInFull(rule, state);
+      continue;
+    }
     for (const Pipeline& delta : rule.deltas) {
       const Table& source = state.table(delta.table);
       Apply(rule, delta, source.came(), delta.is_negated ? -1 : 1, state);

@@ -33,11 +33,14 @@ std::vector<Table> MakeTables(const Plan& plan) {
   return tables;
 }
 
-std::vector<Word> WordsOf(const Table& table, std::span<const RowId> rows) {
+std::vector<Word> WordsOf(const Table& table, const RowNumbers& rows) {
   std::vector<Word> words;
   words.reserve(rows.size() * table.width());
-  for (const RowId row : rows) {
-    words.insert(words.end(), table.Row(row), table.Row(row) + table.width());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const RowRef row = table.Row(rows[i]);
+    for (std::size_t column = 0; column < table.width(); ++column) {
+      words.push_back(row[column]);
+    }
   }
   return words;
 }

@@ -60,8 +60,10 @@ class Executor {
         registers_(pipeline.registers),
         emitted_(pipeline.steps.back().arguments.size()) {}
 
-  // Runs the pipeline from one row; whether the sink ended the run. Throws Interrupted.
-  bool Run(const Word* row) {
+  // Runs the pipeline from one row, stored or not (anything with a word for each column); whether
+  // the sink ended the run. Throws Interrupted.
+  template <typename Row>
+  bool Run(const Row& row) {
     CountRow();
     return Load(row, pipeline_.loads, pipeline_.checks) && RunFrom(pipeline_.steps.data());
   }
@@ -76,7 +78,8 @@ class Executor {
     }
   }
 
-  bool Load(const Word* row, const std::vector<ColumnRegister>& loads,
+  template <typename Row>
+  bool Load(const Row& row, const std::vector<ColumnRegister>& loads,
             const std::vector<ColumnRegister>& checks) {
     for (const auto& [column, register_number] : loads) {
       registers_[register_number] = row[column];
@@ -144,11 +147,15 @@ class Executor {
   bool Lookup(const Step& step) {
     ++work_.probes;
     const Table& table = tables_[step.table];
-    for (RowId row = table.First(step.index, KeyOf(step)); row != kNoRow;
-         row = table.Next(step.index, row)) {
+    for (RowId row = table.First(step.index, KeyOf(step)); row != kNoRow;) {
+      const RowId next = table.Next(step.index, row);
+      if (next != kNoRow) {
+        table.Prefetch(next);
+      }
       if (Visit(step, table, row)) {
         return true;
       }
+      row = next;
     }
     return false;
   }

@@ -2,19 +2,22 @@
 // core. It stores numbers and 32 bits of their hash; what a number stands for is known to the
 // caller alone, who passes the hash and a test for equality with every look-up.
 //
-// Linear probing over a power of two of 8-byte slots, at most two thirds full. Erasing shifts the
-// slots that follow back, so there are no tombstones and look-ups never slow down with age.
+// Linear probing over a power of two of 8-byte slots, at most three quarters full. Erasing shifts
+// the slots that follow back, so there are no tombstones and look-ups never slow down with age.
 //
-// Cost: 12 to 24 bytes an entry; Find, Insert and Erase O(1) expected; growing reads slots only.
+// Cost: 11 to 22 bytes an entry; Find, Insert and Erase O(1) expected; growing reads slots only.
 // Insert does not allocate after ReserveOne; Erase never allocates.
 // Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_HASH_SLOTS_H_
 #define NLOG_ENGINE_CORE_HASH_SLOTS_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <utility>
+
+#include "array.h"
 
 namespace nlog::core {
 
@@ -33,10 +36,18 @@ class HashSlots {
 
   // Makes room, so that the next Insert cannot fail.
   void ReserveOne() {
-    if ((size_ + 1) * 3 > slots_.size() * 2) {
+    if ((size_ + 1) * 4 > slots_.size() * 3) [[unlikely]] {
       Grow();
     }
   }
+
+  // Fetches what Find will read first.
+  void Prefetch(std::uint32_t hash) const {
+    if (!slots_.empty()) {
+      __builtin_prefetch(slots_.data() + (hash & (slots_.size() - 1)));
+    }
+  }
+  std::size_t bytes() const { return slots_.bytes(); }
 
   // Adds a number. Requires: it is not there.
   void Insert(std::uint32_t hash, std::uint32_t number) {
@@ -68,8 +79,8 @@ class HashSlots {
 
  private:
   struct Slot {
-    std::uint32_t number = kNone;
-    std::uint32_t hash = 0;
+    std::uint32_t number;
+    std::uint32_t hash;
   };
 
   static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
@@ -106,16 +117,18 @@ class HashSlots {
   }
 
   void Grow() {
-    std::vector<Slot> old(slots_.empty() ? kSlotsMin : slots_.size() * 2);
-    old.swap(slots_);
-    for (const Slot& slot : old) {
+    Array<Slot> grown;
+    grown.Resize(slots_.empty() ? kSlotsMin : slots_.size() * 2);
+    std::fill_n(grown.data(), grown.size(), Slot{kNone, 0});
+    std::swap(grown, slots_);
+    for (const Slot& slot : grown) {
       if (slot.number != kNone) {
         Put(slot);
       }
     }
   }
 
-  std::vector<Slot> slots_;
+  Array<Slot> slots_;
   std::size_t size_ = 0;
 };
 

@@ -1,44 +1,26 @@
-// Rows: the fixed-width rows of one table. Index: the rows of a table by the values of some
-// columns.
+// Index: the rows of a table by the values of some columns.
 //
 // An index is a hash set of chains. A chain links, by row number, all rows with the same values in
 // the key's columns, the latest first; the hash set holds each chain's head. A row is taken out in
 // O(1) however long its chain is.
 //
 // Invariant: a row that is linked has not changed its words since.
-// Cost: 8 bytes a row for the links and 12 to 24 bytes a key.
+// Cost: 8 bytes a row for the links and 11 to 22 bytes a key.
 // Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_INDEX_H_
 #define NLOG_ENGINE_CORE_INDEX_H_
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "array.h"
 #include "hash_slots.h"
+#include "rows.h"
 #include "words.h"
 
 namespace nlog::core {
-
-class Rows {
- public:
-  explicit Rows(std::size_t width) : width_(width) {}
-
-  std::size_t width() const { return width_; }
-  const Word* operator[](RowId row) const { return words_.data() + row * width_; }
-
-  // Makes room for rows numbered below `count`.
-  void Resize(std::size_t count) { words_.resize(count * width_); }
-  void Set(RowId row, const Word* words) {
-    std::copy(words, words + width_, words_.begin() + static_cast<std::ptrdiff_t>(row * width_));
-  }
-
- private:
-  std::size_t width_;
-  std::vector<Word> words_;
-};
 
 class Index {
  public:
@@ -60,9 +42,13 @@ class Index {
   void Reserve(std::size_t count) {
     heads_.ReserveOne();
     if (links_.size() < count) {
-      links_.resize(count);
+      links_.Resize(count);
     }
   }
+
+  // How many different keys the linked rows have.
+  std::size_t key_count() const { return heads_.size(); }
+  std::size_t bytes() const { return heads_.bytes() + links_.bytes(); }
 
   // Adds a row. Requires: room was reserved, and the row is not linked.
   void Link(const Rows& rows, RowId row) {
@@ -95,15 +81,15 @@ class Index {
 
  private:
   struct Links {
-    RowId previous = kNoRow;
-    RowId next = kNoRow;
+    RowId previous;
+    RowId next;
   };
 
   // The key of a stored row, a column at a time.
   struct RowKey {
-    const Word* words;
+    RowRef row;
     const std::vector<std::uint32_t>& columns;
-    Word operator()(std::size_t i) const { return words[columns[i]]; }
+    Word operator()(std::size_t i) const { return row[columns[i]]; }
   };
 
   RowKey KeyOf(const Rows& rows, RowId row) const { return {rows[row], columns_}; }
@@ -120,7 +106,7 @@ class Index {
   template <typename Key>
   RowId Head(const Rows& rows, std::uint32_t hash, Key key) const {
     return heads_.Find(hash, [&](RowId head) {
-      const Word* row = rows[head];
+      const RowRef row = rows[head];
       for (std::size_t i = 0; i < columns_.size(); ++i) {
         if (row[columns_[i]] != key(i)) {
           return false;
@@ -132,7 +118,7 @@ class Index {
 
   std::vector<std::uint32_t> columns_;
   HashSlots heads_;
-  std::vector<Links> links_;
+  Array<Links> links_;
 };
 
 }  // namespace nlog::core

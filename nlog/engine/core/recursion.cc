@@ -50,7 +50,7 @@ struct OverdeleteSink {
   void EndBatch() {}
 
   // The changes of a table below that matter to this step.
-  static std::span<const RowId> Changes(const Table& table, bool is_negated) {
+  static RowNumbers Changes(const Table& table, bool is_negated) {
     return is_negated ? table.came() : table.went();
   }
   static std::uint64_t& Account(RuleWork& work) { return work.retracted; }
@@ -89,7 +89,7 @@ struct InsertSink {
     words_kept.clear();
   }
 
-  static std::span<const RowId> Changes(const Table& table, bool is_negated) {
+  static RowNumbers Changes(const Table& table, bool is_negated) {
     return is_negated ? table.went() : table.came();
   }
   static std::uint64_t& Account(RuleWork& work) { return work.derived; }
@@ -111,16 +111,17 @@ class Runner {
   Runner& operator=(const Runner&) = delete;
 
   // Requires: `rows` does not belong to the frontier, which may move.
-  void Run(std::span<const RowId> rows) {
-    for (std::size_t begin = 0; begin < rows.size(); begin += kBatchMax) {
-      for (const RowId row : rows.subspan(begin, std::min(kBatchMax, rows.size() - begin))) {
-        executor_.Run(source_.Row(row));
-        if constexpr (Sink::kNotesFailures) {
-          state_.NoteFailure(rule_, delta_, row);
-        }
+  void Run(const RowNumbers& rows) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      executor_.Run(source_.Row(rows[i]));
+      if constexpr (Sink::kNotesFailures) {
+        state_.NoteFailure(rule_, delta_, rows[i]);
       }
-      sink_.EndBatch();
+      if ((i + 1) % kBatchMax == 0) {
+        sink_.EndBatch();
+      }
     }
+    sink_.EndBatch();
     state_.ForgetFailures();
   }
 
@@ -179,7 +180,7 @@ class Fixpoint {
     batch_.assign(rows.begin(), rows.begin() + std::min(kBatchMax, rows.size()));
     frontier.started += batch_.size();
     for (Runner<Sink>& runner : runners_[own]) {
-      runner.Run(batch_);
+      runner.Run(RowNumbers(0, 0, batch_));
     }
   }
 
@@ -197,7 +198,7 @@ void StartFromBelow(const Stratum& stratum, CommitState& state, std::vector<Fron
       if (delta.own != Pipeline::kNotOwn) {
         continue;
       }
-      const std::span<const RowId> rows = Sink::Changes(state.table(delta.table), delta.is_negated);
+      const RowNumbers rows = Sink::Changes(state.table(delta.table), delta.is_negated);
       if (!rows.empty()) {
         Runner<Sink> runner(rule, delta, frontiers[rule.head_own], state);
         runner.Run(rows);

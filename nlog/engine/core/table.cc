@@ -1,5 +1,6 @@
 // See table.h. Whatever can fail in a change fails before anything is changed, and Commit and
-// Rollback never allocate: free row numbers are a list threaded through the counts.
+// Rollback never allocate: room for the numbers that they free is made by Seal, or was left by
+// those that Obtain took.
 
 #include "table.h"
 
@@ -7,27 +8,15 @@
 #include <stdexcept>
 
 namespace nlog::core {
-namespace {
 
-// Room for one more element, by doubling.
-template <typename Element>
-void ReserveOne(std::vector<Element>& vector) {
-  if (vector.size() == vector.capacity()) {
-    vector.reserve(std::max<std::size_t>(8, vector.size() * 2));
+std::size_t Table::bytes() const {
+  std::size_t bytes = rows_.bytes() + states_.bytes() + free_.bytes() + slots_.bytes() +
+                      log_.bytes() + came_.bytes() + went_.bytes();
+  for (const Index& index : indexes_) {
+    bytes += index.bytes();
   }
+  return bytes;
 }
-
-// Empties a vector, and gives back its memory if that is much.
-template <typename Element>
-void Empty(std::vector<Element>& vector) {
-  constexpr std::size_t kKept = 4096;
-  vector.clear();
-  if (vector.capacity() > kKept) {
-    std::vector<Element>().swap(vector);
-  }
-}
-
-}  // namespace
 
 std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
   for (std::size_t i = 0; i < indexes_.size(); ++i) {
@@ -36,8 +25,12 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
     }
   }
   Index index(columns);
+  std::vector<bool> is_free(row_limit(), false);
+  for (const RowId row : free_) {
+    is_free[row] = true;
+  }
   for (RowId row = 0; row < row_limit(); ++row) {
-    if (states_[row] != 0) {
+    if (!is_free[row]) {
       index.Reserve(row_limit());
       index.Link(rows_, row);
     }
@@ -46,116 +39,154 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
   return indexes_.size() - 1;
 }
 
-RowId Table::Obtain(const Word* words) {
-  const auto key = [words](std::size_t i) { return words[i]; };
-  const std::uint32_t hash = Hash(key);
-  const RowId known = FindHashed(hash, key);
+RowId Table::Obtain(const Word* words, std::uint32_t hash) {
+  const RowId known = FindHashed(hash, [words](std::size_t i) { return words[i]; });
   if (known != kNoRow) {
     return known;
   }
-  if (free_ == kNoRow && states_.size() >= kNoRow) {
+  const bool is_fresh = free_.empty();
+  if (is_fresh && states_.size() >= kNoRow) {
     throw std::length_error("a table holds at most 2^32 - 1 rows");
   }
-  const RowId row = free_ != kNoRow ? free_ : row_limit();
+  const RowId row = is_fresh ? row_limit() : free_.back();
   const std::size_t count = std::max<std::size_t>(states_.size(), std::size_t{row} + 1);
-  ReserveOne(log_);
-  ReserveOne(states_);
-  ReserveOne(counts_);
+  rows_.Reserve(count, words);
+  states_.Reserve(count);
   slots_.ReserveOne();
   for (Index& index : indexes_) {
     index.Reserve(count);
   }
-  rows_.Resize(count);
-  if (row == free_) {
-    free_ = static_cast<RowId>(counts_[row]);
+  if (is_fresh) {
+    states_.PushBack(0);
   } else {
-    states_.push_back(0);
-    counts_.push_back(0);
+    states_[row] = 0;
+    Log(row);
+    free_.PopBack();
   }
   rows_.Set(row, words);
-  counts_[row] = 0;
   slots_.Insert(hash, row);
   for (Index& index : indexes_) {
     index.Link(rows_, row);
   }
-  TouchRow(row);
   return row;
 }
 
-void Table::TouchRow(RowId row) {
-  if ((states_[row] & kTouchedBit) == 0) {
-    log_.push_back({row, counts_[row]});
-    states_[row] |= kTouchedBit;
+void Table::Log(RowId row) {
+  if (row < fresh_ && (states_[row] & kLoggedBit) == 0) {
+    log_.PushBack({row, Count(row)});
+    states_[row] |= kLoggedBit;
   }
 }
 
 void Table::SetNew(RowId row, bool visible) {
   if (Visible(row, View::kNew) != visible) {
-    TouchRow(row);
+    Log(row);
     states_[row] ^= kNewBit;
   }
 }
 
 void Table::AddCount(RowId row, std::int64_t weight) {
-  TouchRow(row);
-  counts_[row] += weight;
+  Log(row);
+  SetCount(row, Count(row) + weight);
+}
+
+void Table::SetCount(RowId row, std::int64_t count) {
+  const bool fits = count > kSpilled && count < -kSpilled;
+  if (!fits) [[unlikely]] {
+    spilled_[row] = count;
+  }
+  const auto stored = static_cast<std::int32_t>(fits ? count : kSpilled);
+  states_[row] = (static_cast<std::uint32_t>(stored) << kCountShift) | (states_[row] & kBits);
 }
 
 void Table::SettleCounts() {
-  for (const Touch& touch : log_) {
-    Require(counts_[touch.row] >= 0, "a row is derived a negative number of times");
-    SetNew(touch.row, counts_[touch.row] > 0);
-  }
+  ForEachTouched([this](RowId row) {
+    const std::int64_t count = Count(row);
+    Require(count >= 0, "a row is derived a negative number of times");
+    states_[row] = (states_[row] & ~kNewBit) | (count > 0 ? kNewBit : 0);
+  });
 }
 
 void Table::Seal() {
-  came_.clear();
-  went_.clear();
+  came_.Clear();
+  went_.Clear();
+  came_first_ = came_last_ = 0;
+  std::size_t freed = 0;
+  std::size_t fresh_visible = 0;
+  for (RowId row = fresh_; row < row_limit(); ++row) {
+    fresh_visible += Visible(row, View::kNew) ? 1 : 0;
+  }
+  if (fresh_visible == row_limit() - fresh_) {
+    came_first_ = fresh_;
+    came_last_ = row_limit();
+  } else {
+    freed = row_limit() - fresh_ - fresh_visible;
+    for (RowId row = fresh_; row < row_limit(); ++row) {
+      if (Visible(row, View::kNew)) {
+        came_.PushBack(row);
+      }
+    }
+  }
   for (const Touch& touch : log_) {
     const bool is_old = Visible(touch.row, View::kOld);
     const bool is_new = Visible(touch.row, View::kNew);
     if (is_new && !is_old) {
-      came_.push_back(touch.row);
+      came_.PushBack(touch.row);
     } else if (is_old && !is_new) {
-      went_.push_back(touch.row);
+      went_.PushBack(touch.row);
     }
+    freed += is_new ? 0 : 1;
+  }
+  free_.Reserve(free_.size() + freed);
+}
+
+// Takes a row out of the hash and the indexes.
+void Table::Remove(RowId row) {
+  slots_.Erase(HashOf([words = rows_[row]](std::size_t i) { return words[i]; }), row);
+  for (Index& index : indexes_) {
+    index.Unlink(rows_, row);
+  }
+  if (!spilled_.empty()) {
+    spilled_.erase(row);
   }
 }
 
 void Table::Free(RowId row) {
-  slots_.Erase(Hash([words = rows_[row]](std::size_t i) { return words[i]; }), row);
-  for (Index& index : indexes_) {
-    index.Unlink(rows_, row);
-  }
+  Remove(row);
   states_[row] = 0;
-  counts_[row] = free_;
-  free_ = row;
+  free_.PushBack(row);
 }
 
 void Table::ForgetChanges() {
-  Empty(log_);
-  Empty(came_);
-  Empty(went_);
+  fresh_ = row_limit();
+  log_.Clear();
+  came_.Clear();
+  went_.Clear();
+  came_first_ = came_last_ = 0;
 }
 
 void Table::Commit() noexcept {
-  size_ += came_.size();
+  size_ += came().size();
   size_ -= went_.size();
-  for (const Touch& touch : log_) {
-    if (Visible(touch.row, View::kNew)) {
-      states_[touch.row] = kOldBit | kNewBit;
+  ForEachTouched([this](RowId row) {
+    if (Visible(row, View::kNew)) {
+      states_[row] = (states_[row] & ~kLoggedBit) | kOldBit;
     } else {
-      Free(touch.row);
+      Free(row);
     }
-  }
+  });
   ForgetChanges();
 }
 
 void Table::Rollback() noexcept {
+  while (row_limit() > fresh_) {
+    Remove(row_limit() - 1);
+    states_.PopBack();
+  }
   for (const Touch& touch : log_) {
     if (Visible(touch.row, View::kOld)) {
       states_[touch.row] = kOldBit | kNewBit;
-      counts_[touch.row] = touch.count_before;
+      SetCount(touch.row, touch.count_before);
     } else {
       Free(touch.row);
     }

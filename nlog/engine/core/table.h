@@ -10,13 +10,15 @@
 // both views can be read through the same indexes by looking at one bit. The count is the number
 // of derivations of a row in a stratum that counts them, and 0 elsewhere.
 //
-// Life of a transaction: changes (Obtain, SetNew, AddCount; each logs the row when first touched);
-// SettleCounts, for tables that count; Seal, which works out the rows that came and went; then
-// Commit or Rollback. Outside a transaction every stored row is visible in both views.
+// Life of a transaction: changes (Obtain, SetNew, AddCount); SettleCounts, for tables that count;
+// Seal, which works out the rows that came and went; then Commit or Rollback. Outside a transaction
+// every stored row is visible in both views. Rows that a transaction adds mostly lie at the end of
+// the storage, and a bound tells them from the others; only rows that were there, or took the place
+// of a deleted one, are logged when first touched.
 //
 // Invariants: a row number names the same row from Obtain to the end of the transaction in which
-// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 9
-// bytes a row beside its words, 12 to 24 for the hash of whole rows, and the indexes'. Every change
+// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 4
+// bytes a row beside its words, 11 to 22 for the hash of whole rows, and the indexes'. Every change
 // O(number of indexes) expected; Seal, Commit and Rollback are linear in the touched rows. Errors:
 // std::bad_alloc and std::length_error (2^32 - 1 rows) leave the table as it was. Thread safety:
 // none; const methods may run concurrently.
@@ -27,15 +29,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
+#include "array.h"
 #include "hash_slots.h"
 #include "index.h"
+#include "rows.h"
 #include "words.h"
 
 namespace nlog::core {
 
 enum class View : std::uint8_t { kOld = 1, kNew = 2 };
+
+// Some rows of a table: all numbers from `first` up to `last`, then those listed.
+class RowNumbers {
+ public:
+  RowNumbers() = default;
+  RowNumbers(RowId first, RowId last, std::span<const RowId> listed)
+      : first_(first), range_(last - first), listed_(listed) {}
+
+  std::size_t size() const { return range_ + listed_.size(); }
+  bool empty() const { return size() == 0; }
+  RowId operator[](std::size_t i) const {
+    return i < range_ ? first_ + static_cast<RowId>(i) : listed_[i - range_];
+  }
+
+ private:
+  RowId first_ = 0;
+  std::size_t range_ = 0;
+  std::span<const RowId> listed_;
+};
 
 class Table {
  public:
@@ -45,19 +69,26 @@ class Table {
   std::size_t width() const { return rows_.width(); }
   // The number of rows in the old view.
   std::size_t size() const { return size_; }
+  // The number of rows in the new view. Requires: sealed since the last change.
+  std::size_t new_size() const { return size_ + came().size() - went().size(); }
   // Row numbers are below this; not all of them name a row.
   RowId row_limit() const { return static_cast<RowId>(states_.size()); }
+  // The memory the table holds, touched or not.
+  std::size_t bytes() const;
 
-  const Word* Row(RowId row) const { return rows_[row]; }
+  RowRef Row(RowId row) const { return rows_[row]; }
   bool Visible(RowId row, View view) const {
-    return (states_[row] & static_cast<std::uint8_t>(view)) != 0;
+    return (states_[row] & static_cast<std::uint32_t>(view)) != 0;
   }
-  std::int64_t Count(RowId row) const { return counts_[row]; }
+  std::int64_t Count(RowId row) const {
+    const std::int64_t count = static_cast<std::int32_t>(states_[row]) >> kCountShift;
+    return count == kSpilled ? spilled_.at(row) : count;
+  }
 
   // The stored row equal to key(0), key(1), …, visible or not, or kNoRow.
   template <typename Key>
   RowId FindKey(Key key) const {
-    return FindHashed(Hash(key), key);
+    return FindHashed(HashOf(key), key);
   }
   RowId Find(const Word* words) const {
     return FindKey([words](std::size_t i) { return words[i]; });
@@ -69,6 +100,11 @@ class Table {
     return indexes_[index].First(rows_, key);
   }
   RowId Next(std::size_t index, RowId row) const { return indexes_[index].Next(row); }
+  // Fetches what will be read of a row first.
+  void Prefetch(RowId row) const {
+    rows_.Prefetch(row);
+    __builtin_prefetch(states_.data() + row);
+  }
 
   std::span<const Index> indexes() const { return indexes_; }
   // The number of the index on `columns`, which is made from the stored rows if there is none.
@@ -77,9 +113,17 @@ class Table {
 
   // The row equal to `words`, stored now if it was not (visible in no view, count 0). `words` may
   // not point into this table.
-  RowId Obtain(const Word* words);
+  RowId Obtain(const Word* words) { return Obtain(words, Hash(words)); }
   void SetNew(RowId row, bool visible);
   void AddCount(RowId row, std::int64_t weight);
+
+  // For obtaining many rows: the hash of a row, what Obtain will read of it fetched, and Obtain
+  // with the hash.
+  std::uint32_t Hash(const Word* words) const {
+    return HashOf([words](std::size_t i) { return words[i]; });
+  }
+  void PrefetchHash(std::uint32_t hash) const { slots_.Prefetch(hash); }
+  RowId Obtain(const Word* words, std::uint32_t hash);
 
   // Makes exactly the touched rows whose count is positive visible in the new view, and leaves
   // other rows alone. Requires: no count is negative (else InternalError).
@@ -87,26 +131,32 @@ class Table {
 
   // Works out `came` and `went`, the rows only in the new and only in the old view.
   void Seal();
-  std::span<const RowId> came() const { return came_; }
-  std::span<const RowId> went() const { return went_; }
+  RowNumbers came() const { return {came_first_, came_last_, {came_.data(), came_.size()}}; }
+  RowNumbers went() const { return {0, 0, {went_.data(), went_.size()}}; }
 
-  bool touched() const { return !log_.empty(); }
+  bool touched() const { return !log_.empty() || fresh_ < row_limit(); }
   // Makes the new view the old one. Requires: sealed since the last change.
   void Commit() noexcept;
   void Rollback() noexcept;
 
  private:
+  // A row that was touched though it is not at the end.
   struct Touch {
     RowId row;
     std::int64_t count_before;
   };
 
-  static constexpr std::uint8_t kOldBit = static_cast<std::uint8_t>(View::kOld);
-  static constexpr std::uint8_t kNewBit = static_cast<std::uint8_t>(View::kNew);
-  static constexpr std::uint8_t kTouchedBit = 4;
+  // A state: bits for the views and for being logged, and above them the count.
+  static constexpr std::uint32_t kOldBit = static_cast<std::uint32_t>(View::kOld);
+  static constexpr std::uint32_t kNewBit = static_cast<std::uint32_t>(View::kNew);
+  static constexpr std::uint32_t kLoggedBit = 4;
+  static constexpr int kCountShift = 3;
+  static constexpr std::uint32_t kBits = (1u << kCountShift) - 1;
+  // Stands for a count that does not fit, which is in `spilled_`.
+  static constexpr std::int64_t kSpilled = -(std::int64_t{1} << (31 - kCountShift));
 
   template <typename Key>
-  std::uint32_t Hash(Key key) const {
+  std::uint32_t HashOf(Key key) const {
     Hasher hasher;
     for (std::size_t i = 0; i < width(); ++i) {
       hasher.Add(key(i));
@@ -117,7 +167,7 @@ class Table {
   template <typename Key>
   RowId FindHashed(std::uint32_t hash, Key key) const {
     return slots_.Find(hash, [&](RowId row) {
-      const Word* words = rows_[row];
+      const RowRef words = rows_[row];
       for (std::size_t i = 0; i < width(); ++i) {
         if (words[i] != key(i)) {
           return false;
@@ -127,22 +177,39 @@ class Table {
     });
   }
 
-  void TouchRow(RowId row);
+  // Calls `visit` with each touched row.
+  template <typename Visit>
+  void ForEachTouched(Visit visit) {
+    for (const Touch& touch : log_) {
+      visit(touch.row);
+    }
+    for (RowId row = fresh_; row < row_limit(); ++row) {
+      visit(row);
+    }
+  }
+
+  void Log(RowId row);
+  void SetCount(RowId row, std::int64_t count);
+  void Remove(RowId row);
   void Free(RowId row);
   void ForgetChanges();
 
   Rows rows_;
-  std::vector<std::uint8_t> states_;
-  // Of a number that names no row: the next such number, or kNoRow.
-  std::vector<std::int64_t> counts_;
-  RowId free_ = kNoRow;
+  Array<std::uint32_t> states_;
+  std::unordered_map<RowId, std::int64_t> spilled_;
+  // The numbers below row_limit() that name no row.
+  Array<RowId> free_;
   HashSlots slots_;
   std::vector<Index> indexes_;
   std::size_t size_ = 0;
 
-  std::vector<Touch> log_;
-  std::vector<RowId> came_;
-  std::vector<RowId> went_;
+  // Rows from here on were stored by the running transaction, and are not logged.
+  RowId fresh_ = 0;
+  Array<Touch> log_;
+  RowId came_first_ = 0;
+  RowId came_last_ = 0;
+  Array<RowId> came_;
+  Array<RowId> went_;
 };
 
 }  // namespace nlog::core

@@ -22,7 +22,7 @@ class Verification {
         has_value_(plan.registers.size(), true) {}
 
   // Whether the rule fails for a binding with this row; the text is then in the context.
-  bool Run(const Word* row) {
+  bool Run(const RowRef& row) {
     CountRow();
     return Load(row, plan_.loads, plan_.checks) && Join(plan_.steps.data());
   }
@@ -37,7 +37,7 @@ class Verification {
     }
   }
 
-  bool Load(const Word* row, const std::vector<ColumnRegister>& loads,
+  bool Load(const RowRef& row, const std::vector<ColumnRegister>& loads,
             const std::vector<ColumnRegister>& checks) {
     for (const auto& [column, register_number] : loads) {
       registers_[register_number] = row[column];

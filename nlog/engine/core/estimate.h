@@ -1,0 +1,26 @@
+// What a pipeline would cost, from the sizes that tables and indexes have now.
+//
+// A pipeline that starts at all rows of its table reads those, and for each binding so far as many
+// rows of the next table as one key of its index has on average. Tests are taken to let every
+// binding pass.
+
+#ifndef NLOG_ENGINE_CORE_ESTIMATE_H_
+#define NLOG_ENGINE_CORE_ESTIMATE_H_
+
+#include <span>
+
+#include "program.h"
+#include "table.h"
+
+namespace nlog::core {
+
+// About how many rows the pipeline reads if it starts at every row of the new view.
+double EstimateRead(const Pipeline& pipeline, std::span<const Table> tables);
+
+// The delta plan, of those that start at positive atoms, that reads the fewest rows if it starts at
+// every row of the new view. Requires: the tables of the rule's body are sealed.
+const Pipeline& CheapestStart(const Rule& rule, std::span<const Table> tables);
+
+}  // namespace nlog::core
+
+#endif  // NLOG_ENGINE_CORE_ESTIMATE_H_
