@@ -22,13 +22,17 @@ PYTHON_FOLDERS := $(foreach folder,$(FOLDERS),$(if $(shell find $(folder) -name 
 CORE_SOURCES := $(wildcard nlog/engine/core/*.cc)
 CORE_TEST_SOURCES := $(wildcard tests/core/*.cc)
 EXTENSION_FILES := $(wildcard nlog/engine/*.cc nlog/engine/*.h $(CORE_SOURCES) nlog/engine/core/*.h)
-CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h)
+FLOOR_FILES := $(wildcard benchmarks/floor/*.cc benchmarks/floor/*.h)
+CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h) $(FLOOR_FILES)
 
 SANITIZED := build/sanitized
 CORE_TEST := $(SANITIZED)/core-test
 CORE_TEST_OBJECTS := $(patsubst %.cc,$(SANITIZED)/%.o,$(CORE_SOURCES) $(CORE_TEST_SOURCES))
 SANITIZED_FLAGS := -std=c++20 -O1 -g -Wall -Wextra -Werror -I. \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+FLOOR := build/floor
+FLOOR_FLAGS := -std=c++20 -O3 -march=native -Wall -Wextra -Werror -I.
 
 PYTEST := $(VENV_PYTHON) -m pytest --numprocesses $(JOBS) --dist worksteal
 
@@ -41,7 +45,7 @@ endif
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo build test check check-code format format-check lint types stub core-test fuzz \
-        clean
+        bench clean
 .PHONY: toolchain
 
 help: ## print this list (the default)
@@ -97,6 +101,10 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) random programs, 
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done
+
+bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENCH holds options
+	$(call say,measuring: it takes long and wants the machine for itself)
+	@$(VENV_PYTHON) -m benchmarks --json build/bench.json $(BENCH)
 
 clean: ## remove all that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \
@@ -160,6 +168,11 @@ $(STAMPS)/extra-%: setup.cfg $(STAMPS)/installed
 # One after the other, since pip must not run twice at a time in one environment.
 $(STAMPS)/extra-check: | $(STAMPS)/extra-test
 $(STAMPS)/extra-test: | $(STAMPS)/extra-demo
+$(STAMPS)/extra-bench: | $(STAMPS)/extra-test
+
+$(FLOOR): $(FLOOR_FILES) | toolchain
+	@mkdir -p $(@D)
+	@$(CXX) $(FLOOR_FLAGS) -o $@ $(filter %.cc,$^)
 
 $(CORE_TEST): $(CORE_TEST_OBJECTS)
 	@$(CXX) $(SANITIZED_FLAGS) -o $@ $^

@@ -1,0 +1,114 @@
+"""Every workload, tiny: all rivals find the same rows after every commit, and so does the oracle.
+
+What a rival says of itself is not believed here: the naive evaluator, which shares no code with
+any of them, computes what each table holds after each commit.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import nlog
+from benchmarks import contest, job, networks, workloads
+from benchmarks.contest import Contest, DisagreementError, Result, Terms
+from benchmarks.job import Row, Workload
+from benchmarks.workloads import WORKLOADS
+from nlog.engine import reference
+
+SCALE, OPERATIONS = 0.001, 3
+LIMIT_S = 120
+# Rivals whose language lacks what a workload needs; each must say so.
+CANNOT = {("engine", "nvp-components")}
+
+
+def expected(workload: Workload) -> list[Mapping[str, object]]:
+    """What the derived tables hold before the first commit, and after each."""
+    program = nlog.parse(workload.source)
+    inputs: dict[str, set[Row]] = {name: set(rows) for name, rows in workload.facts.items()}
+    states = []
+    for commit in [None, *workload.commits]:
+        for change in commit.changes if commit else ():
+            assert (change.row in inputs[change.table]) != change.inserted
+            (inputs[change.table].add if change.inserted else inputs[change.table].remove)(
+                change.row
+            )
+        tables = reference.evaluate(program, inputs)
+        states.append(job.tables_answer({name: tables[name] for name in workload.derived}))
+    return states
+
+
+def states(answer: contest.Answer) -> list[Mapping[str, object]]:
+    return [answer["full"], *(commit["tables"] for commit in answer["commits"])]
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_rival_finds_the_same_rows_after_every_commit(name: str, tmp_path: Path):
+    workload = workloads.make(name, SCALE, OPERATIONS, seed=1)
+    job.write(workload, tmp_path)
+    found = {
+        rival: contest.turn(rival, name, tmp_path, "each", LIMIT_S) for rival in contest.RIVALS
+    }
+    for rival, answer in found.items():
+        assert ("cannot" in answer) == ((rival, name) in CANNOT), (rival, answer)
+    answered = {rival: answer for rival, answer in found.items() if "cannot" not in answer}
+    floor = states(answered["floor"])
+    assert len(floor) == len(workload.commits) + 1
+    for answer in answered.values():
+        assert states(answer) == floor
+        if answer["commits"][0]["changed"] >= 0:
+            changed = [commit["changed"] for commit in answer["commits"]]
+            assert changed == [commit["changed"] for commit in answered["floor"]["commits"]]
+    if ("engine", name) not in CANNOT:
+        assert floor == expected(workload)
+    assert len({str(state) for state in floor}) > len(floor) // 3
+
+
+def test_components_connect_what_pairs_connect(tmp_path: Path):
+    """Two programs of the floor find which switches a host needs, each in its own way."""
+    found = []
+    for name in ("nvp-routers", "nvp-components"):
+        folder = tmp_path / name
+        folder.mkdir()
+        job.write(workloads.make(name, 0.02, 20, seed=1), folder)
+        tables = states(contest.turn("floor", name, folder, "each", LIMIT_S))
+        found.append([{table: state[table] for table in networks.FLOWS} for state in tables])
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][-1]
+
+
+def test_workloads_are_made_by_their_seed():
+    for name in WORKLOADS:
+        one, same, other = (workloads.make(name, SCALE, OPERATIONS, seed) for seed in (1, 1, 2))
+        assert one == same
+        assert (one.facts, one.commits) != (other.facts, other.commits)
+
+
+def test_a_rival_that_differs_is_an_error():
+    workload = workloads.describe("nvp")
+
+    def result(rows: int) -> Result:
+        tables = {name: {"rows": rows, "sum": "0"} for name in workload.derived}
+        return Result(answers=[{"full": tables, "end": tables, "commits": []}])
+
+    contest.compare(workload, {"floor": result(3), "engine": result(3)})
+    with pytest.raises(DisagreementError, match="engine has"):
+        contest.compare(workload, {"floor": result(3), "engine": result(4)})
+
+
+def test_a_contest_measures_every_kind_of_commit():
+    contests: list[Contest] = []
+    terms = Terms(rounds=2, operations=2, seed=1, limit_s=LIMIT_S)
+    contest.hold("nvp", SCALE, ["floor", "engine"], terms, str, contests.append)
+    told = contests[0].as_json()
+    assert told["derived"] > 0
+    for rival in ("floor", "engine"):
+        assert len(told["rivals"][rival]["full_s_by_round"]) == 2
+        assert {"move-vm", "remove-port", "allow-switch"} < set(told["rivals"][rival]["commits"])
+
+
+def test_the_sum_of_rows_knows_no_order_and_sees_every_value():
+    rows = [(1, 2), (2, 1), (3, 3)]
+    assert job.row_sum(rows) == job.row_sum(reversed(rows))
+    assert job.row_sum(rows) != job.row_sum([(2, 1), (2, 1), (3, 3)])
+    assert job.row_sum([(1, 2)]) != job.row_sum([(1, 2, 0)])
