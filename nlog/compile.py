@@ -42,20 +42,20 @@ def _check(modules: Iterable[syntax.Module]) -> Program:
     modules = list(modules)
     diagnostics: list[Diagnostic] = []
     report = diagnostics.append
-    declarations = declare(modules, report)
+    tables, seen = declare(modules, report)
     _raise(diagnostics)
-    sources = [item for module in modules for item in module.items]
     rules: list[Rule] = []
-    for source in sources:
-        if isinstance(source, syntax.RuleSyntax):
-            rule = check_rule(source, len(rules), declarations, report)
-            rule = ground(rule, source, report) if rule else None
-            if rule:
-                rules.append(rule)
+    for module, declarations in zip(modules, seen, strict=True):
+        for source in module.items:
+            if isinstance(source, syntax.RuleSyntax):
+                rule = check_rule(source, len(rules), declarations, report)
+                rule = ground(rule, source, report) if rule else None
+                if rule:
+                    rules.append(rule)
     _raise(diagnostics)
-    strata = stratify(declarations.tables, rules, report)
+    strata = stratify(tables, rules, report)
     _raise(diagnostics)
-    return Program(declarations.tables, tuple(rules), strata)
+    return Program(tables, tuple(rules), strata)
 
 
 def _raise(diagnostics: list[Diagnostic]) -> None:

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from lark import Lark, Token, Transformer, UnexpectedInput, v_args
 from lark.exceptions import VisitError
 from lark.tree import Meta
@@ -45,17 +46,24 @@ def parse_module(source: Source) -> syntax.Module:
 
 
 def read_modules(paths: Iterable[str | os.PathLike[str]]) -> list[syntax.Module]:
-    """The modules at `paths` and all they import, each once, imported ones first."""
+    """The modules at `paths` and all they import, each once, imported ones first.
+
+    Those at `paths` import each other.
+    """
     reader = _Reader()
-    for path in paths:
-        reader.read(Path(path), None)
-    return reader.finish()
+    roots = [reader.read(Path(path), None) for path in paths]
+    return [
+        evolve(module, links=(*module.links, *(syntax.Link(root, False) for root in roots)))
+        if module.key in roots
+        else module
+        for module in reader.finish()
+    ]
 
 
 def follow_imports(module: syntax.Module) -> list[syntax.Module]:
     """`module` after all the files it imports; paths are relative to its source's name."""
     reader = _Reader()
-    reader.enter(module, Path(module.source.name).parent)
+    reader.enter(module, f"text:{module.source.name}", Path(module.source.name).parent)
     return reader.finish()
 
 
@@ -69,15 +77,16 @@ class _Reader:
     """Reads files once each; collects the mistakes of all before it raises."""
 
     def __init__(self) -> None:
-        self._seen: set[Path] = set()
+        self._seen: set[str] = set()
         self._modules: list[syntax.Module] = []
         self._diagnostics: list[Diagnostic] = []
 
-    def read(self, path: Path, imported_at: Span | None) -> None:
-        where = path.resolve()
-        if where in self._seen:
-            return
-        self._seen.add(where)
+    def read(self, path: Path, imported_at: Span | None) -> str:
+        """Read the module at `path`, unless that was done before; its key."""
+        key = str(path.resolve())
+        if key in self._seen:
+            return key
+        self._seen.add(key)
         try:
             source = Source(str(path), path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -86,17 +95,21 @@ class _Reader:
                 imported_at = Span(Source(str(path), ""), 0, 0)
             message = f"cannot read `{path}`: {reason}"
             self._diagnostics.append(Diagnostic("unreadable-file", message, Label(imported_at)))
-            return
+            return key
         try:
-            self.enter(parse_module(source), path.parent)
+            self.enter(parse_module(source), key, path.parent)
         except RuleError as error:
             self._diagnostics.extend(error.diagnostics)
+        return key
 
-    def enter(self, module: syntax.Module, folder: Path) -> None:
-        for item in module.items:
-            if isinstance(item, syntax.Import):
-                self.read(folder / item.path, item.span)
-        self._modules.append(module)
+    def enter(self, module: syntax.Module, key: str, folder: Path) -> None:
+        """Add a module, after all that it imports."""
+        links = tuple(
+            syntax.Link(self.read(folder / item.path, item.span), bool(item.modifiers))
+            for item in module.items
+            if isinstance(item, syntax.Import)
+        )
+        self._modules.append(evolve(module, key=key, links=links))
 
     def finish(self) -> list[syntax.Module]:
         if self._diagnostics:
@@ -119,19 +132,22 @@ class _Builder(Transformer[Token, Any]):
     def start(self, meta: Meta, items: list[syntax.Item]) -> tuple[syntax.Item, ...]:
         return tuple(items)
 
-    def import_(self, meta: Meta, parts: list[Token]) -> syntax.Import:
-        return syntax.Import(_unquote(parts[0]), self._span(meta))
+    def modifiers(self, meta: Meta, parts: list[Token]) -> tuple[syntax.Modifier, ...]:
+        return tuple(syntax.Modifier(str(part), self._span(part)) for part in parts)
+
+    def import_(self, meta: Meta, parts: list[Any]) -> syntax.Import:
+        modifiers, path = _modified(parts)
+        return syntax.Import(modifiers, _unquote(path), self._span(meta))
 
     def record(self, meta: Meta, parts: list[Any]) -> syntax.RecordSyntax:
-        name, *rest = parts
-        return syntax.RecordSyntax(str(name), rest[0] if rest else (), self._span(name))
+        modifiers, name, *rest = _modified(parts)
+        fields = rest[0] if rest else ()
+        return syntax.RecordSyntax(modifiers, str(name), fields, self._span(name))
 
     def table(self, meta: Meta, parts: list[Any]) -> syntax.TableSyntax:
-        kind = "internal"
-        if parts[0].type == "KIND":
-            kind = str(parts.pop(0))
-        name, *rest = parts
-        return syntax.TableSyntax(kind, str(name), rest[0] if rest else (), self._span(name))
+        modifiers, name, *rest = _modified(parts)
+        columns = rest[0] if rest else ()
+        return syntax.TableSyntax(modifiers, str(name), columns, self._span(name))
 
     def columns(self, meta: Meta, parts: list[Any]) -> tuple[syntax.ColumnSyntax, ...]:
         return tuple(part for part in parts if part is not None)
@@ -229,6 +245,11 @@ class _Builder(Transformer[Token, Any]):
     def _fail(self, meta: Meta, message: str, *helps: str) -> Any:
         label = Label(self._span(meta))
         raise RuleError([Diagnostic("bad-literal", message, label, helps=helps)])
+
+
+def _modified(parts: list[Any]) -> list[Any]:
+    """The parts of a declaration, with the tuple of its modifiers first."""
+    return parts if isinstance(parts[0], tuple) else [(), *parts]
 
 
 def _unquote(token: Token) -> str:

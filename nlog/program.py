@@ -25,11 +25,16 @@ class Column:
 
 @frozen
 class Table:
-    """A declared table."""
+    """A declared table.
+
+    `name` is unique in the program: where files have private tables of one name, it begins with
+    the file's. A file other than the one of `span` may have rules for an open table.
+    """
 
     name: str
     kind: Kind
     columns: tuple[Column, ...]
+    is_open: bool = False
     span: Span | None = field(default=None, eq=False, repr=False)
 
     def position(self, column: str) -> int | None:

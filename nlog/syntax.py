@@ -147,9 +147,18 @@ class ColumnSyntax:
 
 
 @frozen
+class Modifier:
+    """A word that stands before a declaration, such as `export`."""
+
+    word: str
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
 class RecordSyntax:
     """`record name(field: type, …)`."""
 
+    modifiers: tuple[Modifier, ...]
     name: str
     fields: tuple[ColumnSyntax, ...]
     span: Span = field(eq=False, repr=False)
@@ -157,9 +166,9 @@ class RecordSyntax:
 
 @frozen
 class TableSyntax:
-    """`[input|output] table name(column: type, …)`."""
+    """`table name(column: type, …)`."""
 
-    kind: str
+    modifiers: tuple[Modifier, ...]
     name: str
     columns: tuple[ColumnSyntax, ...]
     span: Span = field(eq=False, repr=False)
@@ -169,6 +178,7 @@ class TableSyntax:
 class Import:
     """`import "path"`, relative to the importing file."""
 
+    modifiers: tuple[Modifier, ...]
     path: str
     span: Span = field(eq=False, repr=False)
 
@@ -177,8 +187,18 @@ Item = Import | RecordSyntax | TableSyntax | RuleSyntax
 
 
 @frozen
+class Link:
+    """A module that another one imports, by its key; `exported` if it passes the names on."""
+
+    key: str
+    exported: bool
+
+
+@frozen
 class Module:
-    """One source's items in order."""
+    """One source's items in order; `key` is what links know it by."""
 
     source: Source
     items: tuple[Item, ...]
+    key: str = ""
+    links: tuple[Link, ...] = ()

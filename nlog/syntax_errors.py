@@ -34,13 +34,13 @@ TERMINALS = {
     "TABLE": "`table`",
     "RECORD": "`record`",
     "IMPORT": "`import`",
-    "KIND": "`input` or `output`",
+    "MODIFIER": "a modifier such as `input`",
     "NOT": "`not`",
     "$END": "the end of the file",
 }
 EXPRESSION_STARTS = {"STRING", "INT", "TRUTH", "MAC", "IP4", "PREFIX", "LSQB"}
 OPERATORS = {"BAR", "CARET", "AMPERSAND", "SHIFT", "SIGN", "FACTOR", "FIELD_DOT"}
-KEYWORDS = ("import", "input", "output", "record", "table")
+KEYWORDS = ("export", "import", "input", "open", "output", "record", "table")
 EXPECTED_MAX = 6
 WITH_A_STOP = ("end it with `.`",)
 AFTER_NOT = ("`not` stands before an atom or a function; otherwise write `== false` or `!=`",)

@@ -1,7 +1,8 @@
 """The checker: syntax trees to a checked program, one pass a file.
 
-`declare` collects records and tables, `check_rule` resolves and types a rule, `ground` sees that
-its variables are bound, `stratify` orders the tables. Each reports every mistake it finds.
+`declare` collects records and tables and says which file sees them (scopes.py) and whether their
+modifiers make sense (modifiers.py); `check_rule` resolves and types a rule, `ground` sees that its
+variables are bound, `stratify` orders the tables. Each reports every mistake it finds.
 """
 
 from nlog.check.declarations import Declarations, declare

@@ -7,7 +7,8 @@ checked.
 """
 
 from nlog import syntax
-from nlog.check.declarations import Declarations, Report
+from nlog.check.declarations import Declarations
+from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.functions import FUNCTIONS, OVERLOADS, Overload, element_type, fill, resolve
 from nlog.program import Apply, Const, Expr, Var
@@ -246,7 +247,7 @@ class Expressions:
             f"`input table {name}(column: type)`"
         )
         known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
-        ways_out = suggest(name, known) or (declare_it,)
+        ways_out = self._declarations.ways_to_see(name) or suggest(name, known) or (declare_it,)
         if name in AGGREGATES:
             ways_out = NO_AGGREGATES
         return self.fail(

@@ -8,8 +8,8 @@ side that can be bound first binds the other.
 from attrs import evolve
 
 from nlog import syntax
-from nlog.check.declarations import Report
 from nlog.check.expressions import WAYS_TO_BIND
+from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.program import Assign, Atom, BodyLiteral, Filter, Rule, Var, variables
 from nlog.syntax import RuleSyntax

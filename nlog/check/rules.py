@@ -6,9 +6,10 @@ fresh variable (`$1`, …), so that atoms hold terms only.
 """
 
 from nlog import syntax
-from nlog.check.declarations import Declarations, Report
+from nlog.check.declarations import Declarations
 from nlog.check.expressions import Expressions, MistakeError, missing_columns
-from nlog.diagnostics import Diagnostic, Label, suggest
+from nlog.check.modifiers import Report
+from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.program import (
     Apply,
     Assign,
@@ -35,6 +36,7 @@ def check_rule(
 class _RuleChecker:
     def __init__(self, rule: syntax.RuleSyntax, declarations: Declarations, report: Report) -> None:
         self._rule = rule
+        self._declarations = declarations
         self._tables = declarations.tables
         self._expressions = Expressions(declarations, report)
         self._variables = self._expressions.variables
@@ -55,7 +57,7 @@ class _RuleChecker:
         arguments = self._head()
         if self._broken or arguments is None:
             return None
-        head = self._rule.head.name
+        head = self._tables[self._rule.head.name].name
         return Rule(number, head, arguments, tuple(body), self._rule.head.name_span)
 
     def _type_variables(self) -> None:
@@ -176,8 +178,11 @@ class _RuleChecker:
     def _head_table(self, call: syntax.Call) -> Table:
         table = self._tables.get(call.name)
         if table is None:
-            helps = suggest(call.name, self._tables) or (
-                f"declare it, or import the file that does: `table {call.name}(column: type)`",
+            declaration = f"`table {call.name}(column: type)`"
+            helps = (
+                self._declarations.ways_to_see(call.name)
+                or suggest(call.name, self._tables)
+                or (f"declare it, or import the file that does: {declaration}",)
             )
             message = f"there is no table `{call.name}`"
             label = Label(call.name_span)
@@ -192,6 +197,8 @@ class _RuleChecker:
                     helps=("derive another table, and read both where you need both",),
                 )
             )
+        if table.span and table.span.source != call.span.source and not table.is_open:
+            raise self._expressions.fail(_closed_table(call, table, table.span))
         return table
 
     def _arrange(self, call: syntax.Call, table: Table) -> list[syntax.Expression | None]:
@@ -210,3 +217,22 @@ class _RuleChecker:
                     helps=(f"write `{name.name}({columns})`",),
                 )
             )
+
+
+def _closed_table(call: syntax.Call, table: Table, declared: Span) -> Diagnostic:
+    return Diagnostic(
+        "closed-table",
+        f"`{call.name}` is declared in another file, which does not open it to rules from here",
+        Label(call.name_span, "derived here"),
+        (Label(declared, "declared here"),),
+        helps=(
+            f"declare it `open`, as in `{_opened(table)} {call.name}(…)`",
+            "or derive a table of this file",
+        ),
+    )
+
+
+def _opened(table: Table) -> str:
+    exported = "" if table.kind == "output" else "export "
+    kind = "" if table.kind == "internal" else f"{table.kind} "
+    return f"{exported}open {kind}table"

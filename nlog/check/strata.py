@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import networkx as nx
 
-from nlog.check.declarations import Report
+from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label
 from nlog.program import Atom, Rule, Stratum
 

@@ -103,4 +103,4 @@ def _shuffled(module: syntax.Module, order: random.Random) -> syntax.Module:
         else item
         for item in order.sample(module.items, len(module.items))
     ]
-    return syntax.Module(module.source, tuple(items))
+    return evolve(module, items=tuple(items))

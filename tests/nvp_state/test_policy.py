@@ -128,7 +128,7 @@ def test_a_match_that_contradicts_itself_is_no_flow_and_no_mistake(tmp_path):
 
 def test_two_policies_make_one_program(tmp_path):
     table = tmp_path / "a.nlog"
-    table.write_text("// Each row means: `port` is shut.\ntable shut(port: str)\n")
+    table.write_text("// Each row means: `port` is shut.\nexport open table shut(port: str)\n")
     rules = tmp_path / "b.nlog"
     rules.write_text(
         'shut("p1").\nuniversal_flow(s, "", n, 99, to, []) :-\n'
