@@ -8,6 +8,9 @@ its derivation rests on theirs, which cannot rest on it. The graph is explored b
 no further than it takes to settle the row asked for, so that the derivation is among the
 shallowest. Cost: look-ups in proportion to the part of the graph explored; of a table that is not
 recursive any body will do, and only one is read.
+
+Of an aggregate, the premises are the rows of the bodies that gave `min`, `max` or `any` its value,
+or of all bodies of the group, up to a limit.
 """
 
 from collections import defaultdict, deque
@@ -27,6 +30,8 @@ Fact = tuple[str, Row]
 
 # Bodies read of one rule for one row of a recursive table; if that was not enough, more are.
 BODIES_FIRST = 16
+# Rows shown of a group, where all of them have their part in an aggregate.
+MEMBERS_MAX = 100
 
 
 @frozen(repr=False)
@@ -88,7 +93,7 @@ class Explainer:
         self._layout = layout
         self._core = core
         self._names = list(lowered.tables)
-        self._plans: dict[int, StartPlan] = {}
+        self._plans: dict[tuple[str, int], StartPlan] = {}
         self._rules: dict[str, list[Rule]] = {}
         for rule in lowered.rules:
             self._rules.setdefault(rule.head, []).append(rule)
@@ -114,9 +119,16 @@ class Explainer:
     def derivation(
         self, fact: Fact, rule: Rule | None = None, premises: tuple[Derivation, ...] = ()
     ) -> Derivation:
-        """The derivation of a fact by a rule from premises."""
+        """The derivation of a fact by a rule from premises.
+
+        Tables that only the planner knows give way to what their rows rest on.
+        """
         table, row = fact
-        return Derivation(self._program.tables[table], row, rule, premises)
+        shown: dict[Fact, Derivation] = {}
+        for premise in premises:
+            inner = premise.premises if premise.table.startswith("$") else (premise,)
+            shown.update({(one.table, one.row): one for one in inner})
+        return Derivation(self._program.tables[table], row, rule, tuple(shown.values()))
 
     def attempts(self, fact: Fact, bodies_max: int) -> tuple[list[_Attempt], bool]:
         """The bodies that derive a fact, and whether there may be more of them."""
@@ -125,7 +137,7 @@ class Explainer:
         cut_short = False
         limit = bodies_max if table in self._recursive else 1
         for rule in self._rules.get(table, ()):
-            bodies = self._core.derivations(self._check(rule), row, limit)
+            bodies = self._bodies(rule, row, limit)
             cut_short |= table in self._recursive and len(bodies) == limit
             for body in bodies:
                 premises = [
@@ -138,15 +150,35 @@ class Explainer:
                 break
         return found, cut_short
 
+    def _bodies(self, rule: Rule, row: Row, limit: int) -> list[list[tuple[int, Row]]]:
+        """Up to `limit` bodies that derive a row: for each its rows, by the numbers of tables."""
+        if rule.aggregates:
+            return [self._members(rule, row)]
+        return self._core.derivations(self._check(rule), row, limit)
+
+    def _members(self, rule: Rule, row: Row) -> list[tuple[int, Row]]:
+        """The rows that an aggregate is of: those that have the value, or else all of the group."""
+        (source,) = rule.atoms
+        number = self._layout.numbers[source.table]
+        group = {place: row[place] for place in range(len(rule.group))}
+        self._layout.index(source.table, tuple(group))
+        self._core.add_index(number, list(group))
+        if not all(aggregate.function in {"min", "max"} for aggregate in rule.aggregates):
+            return [(number, member) for member in self._core.rows(number, group)[:MEMBERS_MAX]]
+        values = zip(rule.aggregates, row[len(group) :], strict=True)
+        places = [{source.terms.index(aggregate.value): value} for aggregate, value in values]
+        return [(number, self._core.rows(number, group | place)[0]) for place in places]
+
     def _check(self, rule: Rule) -> StartPlan:
         """The rule's check plan; the core gets the indexes it needs when it is first made."""
-        if rule.number not in self._plans:
+        key = rule.head, rule.number
+        if key not in self._plans:
             before = {name: len(indexes) for name, indexes in self._layout.indexes.items()}
-            self._plans[rule.number] = plan_check(rule, self._layout)
+            self._plans[key] = plan_check(rule, self._layout)
             for name, indexes in self._layout.indexes.items():
                 for columns in indexes[before.get(name, 0) :]:
                     self._core.add_index(self._layout.numbers[name], columns)
-        return self._plans[rule.number]
+        return self._plans[key]
 
 
 class _Search:

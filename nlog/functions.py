@@ -1,17 +1,20 @@
-"""The built-in functions and operators: their names in rules, their types, the core's names.
+"""The built-in functions, operators and aggregates: their names in rules and in the core, types.
 
 All are pure. An operator is a function whose name is its symbol. A name may have several
 overloads, told apart by the types of its arguments; `ELEMENT` stands for any one type, and
 `[ELEMENT]` for a list of it. The core's name (`core/functions.h`) says which machine operation
 runs. What each means is in docs/language.md; engine/reference_functions.py has an
 implementation of its own.
+
+An aggregate is written like a function, of one row's value, and stands for a function of all the
+values of a group. Its core's name is that of plan.py's `AggregateFunction`.
 """
 
 from collections.abc import Sequence
 
 from attrs import frozen
 
-from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR, List, Scalar, Type
+from nlog.types import BOOL, INT, IP4, MAC, PREFIX, SCALARS, STR, List, Scalar, Type
 
 ELEMENT = Scalar("element")
 
@@ -93,10 +96,27 @@ _ALL = (
     Overload("at", (List(ELEMENT), INT), ELEMENT, "list.get", fallible=True),
 )
 
-OVERLOADS: dict[str, tuple[Overload, ...]] = {
-    name: tuple(overload for overload in _ALL if overload.name == name)
-    for name in dict.fromkeys(overload.name for overload in _ALL)
-}
+_AGGREGATES = (
+    Overload("count", (), INT, "count"),
+    Overload("count", (ELEMENT,), INT, "distinct"),
+    Overload("sum", (INT,), INT, "sum"),
+    *(Overload("min", (scalar,), scalar, "min") for scalar in SCALARS.values()),
+    *(Overload("max", (scalar,), scalar, "max") for scalar in SCALARS.values()),
+    Overload("list", (ELEMENT,), List(ELEMENT), "list"),
+    Overload("set", (ELEMENT,), List(ELEMENT), "set"),
+    Overload("any", (ELEMENT,), ELEMENT, "any"),
+)
+
+
+def _by_name(overloads: Sequence[Overload]) -> dict[str, tuple[Overload, ...]]:
+    return {
+        name: tuple(overload for overload in overloads if overload.name == name)
+        for name in dict.fromkeys(overload.name for overload in overloads)
+    }
+
+
+OVERLOADS = _by_name(_ALL)
+AGGREGATES = _by_name(_AGGREGATES)
 
 # By the core's names.
 FALLIBLE = frozenset(overload.core for overload in _ALL if overload.fallible)
@@ -104,12 +124,17 @@ FALLIBLE = frozenset(overload.core for overload in _ALL if overload.fallible)
 FUNCTIONS = tuple(name for name in OVERLOADS if name.isidentifier() and name != "negative")
 
 
+def overloads(name: str) -> tuple[Overload, ...]:
+    """Those of a function, an operator or an aggregate."""
+    return AGGREGATES.get(name) or OVERLOADS[name]
+
+
 def resolve(name: str, arguments: Sequence[Type | None]) -> tuple[Overload, Type] | None:
     """The overload of `name` that takes `arguments`, with ELEMENT's type filled into its result.
 
     None stands for an argument of unknown type, the empty list, which any list parameter takes.
     """
-    for overload in OVERLOADS[name]:
+    for overload in overloads(name):
         if len(overload.parameters) != len(arguments):
             continue
         element: list[Type] = []

@@ -6,19 +6,51 @@ The core tests the absence of one row, not of every row that agrees with some co
 Counting keeps a projection exact at a cost of one row a change.
 
 A rule without a positive atom, such as a fact, gets the atom `$unit()`: see plan.py.
+
+A rule whose head has aggregates becomes three, which bear its number. `total(g, sum(e)) :- body`
+is, as rule 5 that mentions the variables g and x,
+
+    $rule5(g, e, x) :- body.                            the bindings of the body, each once
+    $group5(g, sum(v), count()) :- $rule5(g, v, _).     an aggregate plan (plan.py)
+    total(g, s) :- $group5(g, s, _).
+
+The first holds every variable if the number of bindings matters, and otherwise the group and the
+values only. The count that nobody asked for tells a sum of zero from a group that is gone. Costs
+two rows a binding's change, and those of a group whose value changes.
 """
 
 from attrs import evolve
 
 from nlog.check import stratify
 from nlog.plan import UNIT_TABLE
-from nlog.program import Atom, BodyLiteral, Column, Program, Rule, Table, Var
+from nlog.program import (
+    Aggregate,
+    Atom,
+    BodyLiteral,
+    Column,
+    Expr,
+    Program,
+    Rule,
+    Table,
+    Term,
+    Var,
+    variables,
+)
+from nlog.types import INT, Type
+
+# Aggregates to which two bindings of one value are more than one.
+COUNTING = {"count", "sum", "list"}
+# What these are of values that are all different.
+OF_DIFFERENT_VALUES = {"distinct": "count", "set": "list"}
+# What the core calls what it knows under another name.
+IN_CORE = {"any": "min"}
 
 
 def lower(program: Program) -> Program:
     """The same tables with the same rows, without wildcards under negation or bodiless rules.
 
-    Rules keep their numbers; those of projections come after all others.
+    Aggregates are left only in rules whose body is one atom of different variables, the group's
+    first. Rules keep their numbers; those of projections come after all others.
     """
     return _Lowering(program).run()
 
@@ -30,7 +62,7 @@ class _Lowering:
         self._projections: list[Rule] = []
 
     def run(self) -> Program:
-        rules = [self._rule(rule) for rule in self._program.rules]
+        rules = [part for rule in self._program.rules for part in self._parts(self._rule(rule))]
         rules += self._projections
         return Program(self._tables, tuple(rules), stratify(self._tables, rules))
 
@@ -42,6 +74,40 @@ class _Lowering:
         if all(atom.negated for atom in rule.atoms):
             body.insert(0, Atom(UNIT_TABLE, ()))
         return evolve(rule, body=tuple(body))
+
+    def _parts(self, rule: Rule) -> tuple[Rule, ...]:
+        """The rule, or those that it becomes if it has aggregates."""
+        if not rule.aggregates:
+            return (rule,)
+        values = list(dict.fromkeys(a.value for a in rule.aggregates if a.value is not None))
+        kept: list[Expr] = [*rule.group, *values]
+        if any(aggregate.function in COUNTING for aggregate in rule.aggregates):
+            kept += [variable for variable in _bound(rule) if variable not in kept]
+        columns = [Var(f"${place}", part.type) for place, part in enumerate(kept)]
+        source = self._declare(f"$rule{rule.number}", [v.type for v in columns])
+        bindings = Atom(source, tuple(columns))
+        group = columns[: len(rule.group)]
+        places = {value: columns[len(group) + place] for place, value in enumerate(values)}
+        are_different = len(kept) == len(group) + 1 and bool(values)
+        aggregates = [_over(aggregate, places, are_different) for aggregate in rule.aggregates]
+        found = [Var(f"${len(columns) + i}", a.type) for i, a in enumerate(aggregates)]
+        if all(aggregate.function == "sum" for aggregate in aggregates):
+            aggregates.append(Aggregate("count", None, INT))
+        name = f"$group{rule.number}"
+        self._declare(name, [*(v.type for v in group), *(a.type for a in aggregates)])
+        terms: list[Term] = [*group, *found, *[None] * (len(aggregates) - len(found))]
+        rest = {True: iter(found), False: iter(group)}
+        head = tuple(next(rest[isinstance(a, Aggregate)]) for a in rule.arguments)
+        return (
+            evolve(rule, head=bindings.table, arguments=tuple(kept)),
+            evolve(rule, head=name, arguments=(*group, *aggregates), body=(bindings,)),
+            evolve(rule, arguments=head, body=(Atom(name, tuple(terms)),)),
+        )
+
+    def _declare(self, name: str, types: list[Type]) -> str:
+        columns = (Column(f"${place}", type_) for place, type_ in enumerate(types))
+        self._tables[name] = Table(name, "internal", tuple(columns))
+        return name
 
     def _negation(self, atom: Atom) -> Atom:
         kept = tuple(place for place, term in enumerate(atom.terms) if term is not None)
@@ -65,3 +131,23 @@ class _Lowering:
         atom = Atom(table.name, tuple(variables.get(p) for p in range(len(table.columns))))
         number = len(self._program.rules) + len(self._projections)
         return Rule(number, name, tuple(variables.values()), (atom,))
+
+
+def _bound(rule: Rule) -> list[Var]:
+    """The named variables of the body that tell its bindings apart, each once.
+
+    The others, which equalities bind, have their values from these.
+    """
+    atoms = [atom for atom in rule.atoms if not atom.negated]
+    found = (variable for atom in atoms for term in atom.terms for variable in variables(term))
+    return list(dict.fromkeys(variable for variable in found if not variable.name.startswith("$")))
+
+
+def _over(aggregate: Aggregate, places: dict[Expr, Var], are_different: bool) -> Aggregate:
+    """The aggregate over the table of bindings, whose values may all be different in a group."""
+    if aggregate.value is None:
+        return aggregate
+    function = IN_CORE.get(aggregate.function, aggregate.function)
+    if are_different:
+        function = OF_DIFFERENT_VALUES.get(function, function)
+    return Aggregate(function, places[aggregate.value], aggregate.type)

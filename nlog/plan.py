@@ -27,6 +27,10 @@ variable has a value from an atom, what is computed for it is compared with that
 A *check plan* starts at a row of the head instead and asks whether (and from which rows) the
 body derives it. Rules of recursive strata carry one, for deletion; for others one is planned
 when somebody asks for an explanation.
+
+An *aggregate plan* fills a table of its own with one row for each group of another table's rows,
+and is all of its stratum: rules below it fill the table that it reads, rules above it make heads
+of its rows.
 """
 
 from typing import Any, Literal
@@ -36,6 +40,7 @@ from attrs import frozen
 from nlog.types import Type
 
 UNIT_TABLE = "$unit"
+NOT_USED = -1
 
 
 @frozen
@@ -137,12 +142,57 @@ class RulePlan:
 
 
 @frozen
+class AggregateFunction:
+    """One value for a group of rows, taken from their column `column`, which is of type `type`.
+
+    `function` is one of
+
+        count       how many rows; reads no column
+        distinct    how many different values
+        sum         the sum of an int column
+        min, max    the first or the last value, in the order of its type
+        list, set   all values, or all different ones, as a list in that order
+
+    `index` numbers the index of the source by which rows are found again when the change of a
+    group does not tell all: for min and max on the group's columns, for distinct and set on those
+    and `column`. The others need none. Where a function has no column or index, it is NOT_USED.
+    """
+
+    function: str
+    column: int
+    type: Type
+    index: int
+
+
+@frozen
+class AggregatePlan:
+    """Fill `head` with one row for each group of the rows of `source`.
+
+    The rows of a group agree in the first `group` columns of `source`. The head's row is those,
+    then the values of `functions`, at least one of which is not a sum, since a sum alone does not
+    tell a group without rows. `index` numbers the index of `head` on the group's columns.
+    `number` is that of the rule.
+    """
+
+    number: int
+    source: int
+    head: int
+    group: int
+    index: int
+    functions: tuple[AggregateFunction, ...]
+
+
+@frozen
 class StratumPlan:
-    """Tables that depend on each other (or one that does not), and the rules that fill them."""
+    """Tables that depend on each other (or one that does not), and what fills them.
+
+    That is rules, or an aggregate for one table that is not recursive.
+    """
 
     recursive: bool
     tables: tuple[int, ...]
     rules: tuple[RulePlan, ...]
+    aggregate: AggregatePlan | None = None
 
 
 @frozen

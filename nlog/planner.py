@@ -34,6 +34,7 @@ from nlog.program import (
     Filter,
     Program,
     Rule,
+    Stratum,
     Term,
     Var,
     variables,
@@ -72,15 +73,7 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
         {name: number for number, name in enumerate(lowered.tables)},
         {name: stratum.tables for stratum in lowered.strata for name in stratum.tables},
     )
-    strata = []
-    for stratum in lowered.strata:
-        rules = tuple(
-            _plan_rule(rule, stratum.recursive, layout)
-            for rule in lowered.rules
-            if rule.head in stratum.tables
-        )
-        numbers = tuple(layout.numbers[name] for name in stratum.tables)
-        strata.append(p.StratumPlan(stratum.recursive, numbers, rules))
+    strata = [_plan_stratum(stratum, lowered.rules, layout) for stratum in lowered.strata]
     strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
     tables = tuple(
         p.TablePlan(
@@ -94,6 +87,41 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
     return p.Plan(tables, tuple(strata)), layout
 
 
+def _plan_stratum(stratum: Stratum, rules: Sequence[Rule], layout: Layout) -> p.StratumPlan:
+    numbers = tuple(layout.numbers[name] for name in stratum.tables)
+    own = [rule for rule in rules if rule.head in stratum.tables]
+    if any(rule.aggregates for rule in own):
+        (rule,) = own
+        return p.StratumPlan(False, numbers, (), _plan_aggregate(rule, layout))
+    planned = tuple(_plan_rule(rule, stratum.recursive, layout) for rule in own)
+    return p.StratumPlan(stratum.recursive, numbers, planned)
+
+
+def _plan_aggregate(rule: Rule, layout: Layout) -> p.AggregatePlan:
+    """The plan of a lowered rule with aggregates, whose body is one atom."""
+    (source,) = rule.atoms
+    group = tuple(range(len(rule.group)))
+    functions = []
+    for aggregate in rule.aggregates:
+        column, index = p.NOT_USED, p.NOT_USED
+        if aggregate.value is not None:
+            column = source.terms.index(aggregate.value)
+        if aggregate.function in {"min", "max"}:
+            index = layout.index(source.table, group)
+        elif aggregate.function in {"distinct", "set"}:
+            index = layout.index(source.table, (*group, column))
+        type_ = aggregate.type if aggregate.value is None else aggregate.value.type
+        functions.append(p.AggregateFunction(aggregate.function, column, type_, index))
+    return p.AggregatePlan(
+        rule.number,
+        layout.numbers[source.table],
+        layout.numbers[rule.head],
+        len(group),
+        layout.index(rule.head, group),
+        tuple(functions),
+    )
+
+
 def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
     """The check plan of a lowered rule: from a row of its head to the rows of its body.
 
@@ -101,7 +129,7 @@ def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
     """
     terms: list[Term] = []
     tests: list[BodyLiteral] = []
-    for place, argument in enumerate(rule.arguments):
+    for place, argument in enumerate(rule.group):
         if isinstance(argument, Apply):
             given = Var(f"$head{place}", argument.type)
             terms.append(given)
@@ -136,17 +164,17 @@ def _start_everywhere(rule: Rule, layout: Layout, *, verifies: bool) -> tuple[p.
         if position is not None and isinstance(atom, Atom):
             rest = [literal for literal in body if literal[0] != position]
             placement = _Placement(layout, rule.head, verifies=verifies)
-            plans.append(placement.start(position, atom, rest, rule.arguments))
+            plans.append(placement.start(position, atom, rest, rule.group))
     return tuple(plans)
 
 
 def _with_verify_plans(
     stratum: p.StratumPlan, rules: Sequence[Rule], layout: Layout
 ) -> p.StratumPlan:
-    by_number = {rule.number: rule for rule in rules if _can_fail(rule)}
+    failing = {(r.number, layout.numbers[r.head]): r for r in rules if _can_fail(r)}
     planned = [
-        evolve(old, verifies=_start_everywhere(by_number[old.number], layout, verifies=True))
-        if old.number in by_number
+        evolve(old, verifies=_start_everywhere(failing[key], layout, verifies=True))
+        if (key := (old.number, old.head)) in failing
         else old
         for old in stratum.rules
     ]
@@ -155,7 +183,7 @@ def _with_verify_plans(
 
 def _can_fail(rule: Rule) -> bool:
     """Whether the rule calls a function that may have no value."""
-    expressions = [*rule.arguments]
+    expressions = [*rule.group]
     for literal in rule.body:
         match literal:
             case Assign():

@@ -67,6 +67,19 @@ class Apply:
     type: Type
 
 
+@frozen
+class Aggregate:
+    """The value of an aggregate over the group that the rule's other arguments make.
+
+    `function` is the core's name of it (functions.py), `value` what it is taken of, None for
+    `count()`.
+    """
+
+    function: str
+    value: "Expr | None"
+    type: Type
+
+
 Expr = Var | Const | Apply
 Term = Var | Const | None
 
@@ -108,7 +121,7 @@ class Rule:
 
     number: int
     head: str
-    arguments: tuple[Expr, ...]
+    arguments: tuple[Expr | Aggregate, ...]
     body: tuple[BodyLiteral, ...]
     span: Span | None = field(default=None, eq=False, repr=False)
 
@@ -121,6 +134,16 @@ class Rule:
     def atoms(self) -> tuple[Atom, ...]:
         """The atoms of the body, in order."""
         return tuple(literal for literal in self.body if isinstance(literal, Atom))
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        """The aggregates of the head, in order; its other arguments are the group."""
+        return tuple(a for a in self.arguments if isinstance(a, Aggregate))
+
+    @property
+    def group(self) -> tuple[Expr, ...]:
+        """The arguments of the head that are no aggregates, in order: often all of them."""
+        return tuple(a for a in self.arguments if not isinstance(a, Aggregate))
 
 
 @frozen
@@ -143,7 +166,7 @@ class Program:
         return f"<Program: {len(self.tables)} tables, {len(self.rules)} rules>"
 
 
-def variables(expression: Expr | None) -> Iterator[Var]:
+def variables(expression: Expr | Aggregate | None) -> Iterator[Var]:
     """Every variable that `expression` mentions, in order, repeated ones too."""
     match expression:
         case Var():
@@ -151,3 +174,5 @@ def variables(expression: Expr | None) -> Iterator[Var]:
         case Apply(arguments=arguments):
             for argument in arguments:
                 yield from variables(argument)
+        case Aggregate():
+            yield from variables(expression.value)

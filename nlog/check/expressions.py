@@ -10,8 +10,16 @@ from nlog import syntax
 from nlog.check.declarations import Declarations
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
-from nlog.functions import FUNCTIONS, OVERLOADS, Overload, element_type, fill, resolve
-from nlog.program import Apply, Const, Expr, Var
+from nlog.functions import (
+    AGGREGATES,
+    FUNCTIONS,
+    OVERLOADS,
+    element_type,
+    fill,
+    overloads,
+    resolve,
+)
+from nlog.program import Aggregate, Apply, Const, Expr, Var
 from nlog.types import INT, IP4, MAC, PREFIX, STR, List, Record, Type, record_class
 
 SPELLING = {"negative": "-"}
@@ -20,8 +28,6 @@ NO_PATTERN = (
     "a record or list is a value, not a pattern: bind the whole to a variable and read its parts, "
     "as in `whole.field` or `at(whole, 0)`"
 )
-AGGREGATES = ("avg", "count", "max", "min", "sum")
-NO_AGGREGATES = ("the language has no aggregates: compute this where the table is read",)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -85,6 +91,15 @@ class Expressions:
             raise self.mismatch(expression, expected, checked.type)
         return checked
 
+    def check_aggregate(self, call: syntax.Call, expected: Type) -> Aggregate:
+        """The typed aggregate of a head's argument; MistakeError as `check` raises it."""
+        self._reject_names(call, "aggregate")
+        applied = self._apply(call, expected)
+        if applied.type != expected:
+            raise self.mismatch(call, expected, applied.type)
+        value = applied.arguments[0] if applied.arguments else None
+        return Aggregate(applied.function, value, applied.type)
+
     def mismatch(self, expression: syntax.Expression, expected: Type, found: Type) -> MistakeError:
         """Report that `expression` has the wrong type."""
         helps: tuple[str, ...] = ()
@@ -117,11 +132,14 @@ class Expressions:
             case syntax.Call() if expression.name not in FUNCTIONS:
                 raise self._unknown_function(expression)
             case syntax.Call():
-                named = next((a for a in expression.arguments if a.name is not None), None)
-                if named is not None:
-                    message = f"arguments of the function `{expression.name}` have no names"
-                    raise self.fail(Diagnostic("unknown-column", message, Label(named.span)))
+                self._reject_names(expression, "function")
         return self._apply(expression, expected)
+
+    def _reject_names(self, call: syntax.Call, what: str) -> None:
+        named = next((a for a in call.arguments if a.name is not None), None)
+        if named is not None:
+            message = f"arguments of the {what} `{call.name}` have no names"
+            raise self.fail(Diagnostic("unknown-column", message, Label(named.span)))
 
     def _variable(self, name: syntax.Name, helps: tuple[str, ...] = ()) -> Expr:
         if name.is_wildcard:
@@ -213,7 +231,7 @@ class Expressions:
             values[place] = argument.value
         return values
 
-    def _apply(self, expression: syntax.Expression, expected: Type | None) -> Expr:
+    def _apply(self, expression: syntax.Expression, expected: Type | None) -> Apply:
         name, operands = _operands(expression)
         types = [self.type_of(operand) for operand in operands]
         found = resolve(name, types)
@@ -242,14 +260,19 @@ class Expressions:
             helps = ("make it a literal of its own, and use the variables that it binds",)
             label = Label(call.name_span)
             return self.fail(Diagnostic("misplaced-atom", message, label, helps=helps))
+        if name in AGGREGATES:
+            message = f"`{name}` is an aggregate: it stands alone, as an argument of a head"
+            helps = (
+                f"derive a table with `{name}(…)` as a column of its own, and read that table here",
+            )
+            label = Label(call.name_span)
+            return self.fail(Diagnostic("misplaced-aggregate", message, label, helps=helps))
         declare_it = (
             "if it is a table or record, declare it, or import the file that does: "
             f"`input table {name}(column: type)`"
         )
         known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
         ways_out = self._declarations.ways_to_see(name) or suggest(name, known) or (declare_it,)
-        if name in AGGREGATES:
-            ways_out = NO_AGGREGATES
         return self.fail(
             Diagnostic(
                 "unknown-name",
@@ -289,7 +312,6 @@ def _tuple(parts: list[Expr], type_: Type) -> Expr:
 
 def _no_overload(span: Span, name: str, types: list[Type | None]) -> Diagnostic:
     given = ", ".join("[]" if type_ is None else str(type_) for type_ in types)
-    overloads: list[Overload] = list(OVERLOADS[name])
     if name in COMPARISONS and len(set(types)) > 1:
         forms: tuple[str, ...] = ("it compares two values of one type",)
     elif name in {"==", "!="}:
@@ -297,7 +319,7 @@ def _no_overload(span: Span, name: str, types: list[Type | None]) -> Diagnostic:
     elif name == "negative":
         forms = ("it takes an `int`",)
     else:
-        forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads[:6])
+        forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads(name)[:6])
     helps: tuple[str, ...] = ()
     if name == "+" and STR in types:
         helps = ("`str(…)` gives the text of a value",)

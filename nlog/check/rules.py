@@ -2,7 +2,8 @@
 
 Variables get their types from the columns they stand in, then from what they are set equal to.
 An argument of an atom that is more than a variable or a constant moves into an `Assign` of a
-fresh variable (`$1`, …), so that atoms hold terms only.
+fresh variable (`$1`, …), so that atoms hold terms only. Arguments of the head alone may be
+aggregates.
 """
 
 from nlog import syntax
@@ -10,7 +11,9 @@ from nlog.check.declarations import Declarations
 from nlog.check.expressions import Expressions, MistakeError, missing_columns
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
+from nlog.functions import AGGREGATES
 from nlog.program import (
+    Aggregate,
     Apply,
     Assign,
     Atom,
@@ -151,7 +154,7 @@ class _RuleChecker:
             terms.append(checked)
         return [*assigns, Atom(table.name, tuple(terms), negated, call.span)]
 
-    def _head(self) -> tuple[Expr, ...] | None:
+    def _head(self) -> tuple[Expr | Aggregate, ...] | None:
         call = self._rule.head
         try:
             table = self._head_table(call)
@@ -166,14 +169,19 @@ class _RuleChecker:
             return None
         if self._broken:
             return None
-        arguments: list[Expr] = []
+        arguments: list[Expr | Aggregate] = []
         for value, column in zip(values, table.columns, strict=True):
             assert value is not None
             try:
-                arguments.append(self._expressions.check(value, column.type))
+                arguments.append(self._head_argument(value, column.type))
             except MistakeError:
                 self._broken = True
         return tuple(arguments)
+
+    def _head_argument(self, value: syntax.Expression, expected: Type) -> Expr | Aggregate:
+        if isinstance(value, syntax.Call) and value.name in AGGREGATES:
+            return self._expressions.check_aggregate(value, expected)
+        return self._expressions.check(value, expected)
 
     def _head_table(self, call: syntax.Call) -> Table:
         table = self._tables.get(call.name)

@@ -18,7 +18,7 @@ from attrs import frozen
 from nlog import syntax
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span
-from nlog.functions import FUNCTIONS
+from nlog.functions import AGGREGATES, FUNCTIONS
 from nlog.types import SCALARS
 
 Declared = syntax.RecordSyntax | syntax.TableSyntax
@@ -92,14 +92,20 @@ def _own(module: syntax.Module, report: Report) -> Names:
             continue
         if item.name in names:
             duplicate(item.name, item.span, names[item.name].span, report)
-        elif item.name in SCALARS or item.name in FUNCTIONS:
-            message = f"`{item.name}` is the name of a built-in type or function"
+        elif _is_built_in(item):
+            message = f"`{item.name}` is the name of a built-in type, function or aggregate"
             label = Label(item.span)
             helps = ("give it another name",)
             report(Diagnostic("duplicate-declaration", message, label, helps=helps))
         else:
             names[item.name] = item
     return names
+
+
+def _is_built_in(item: Declared) -> bool:
+    """Whether a declaration takes a name that has a meaning in its place already."""
+    is_aggregate = isinstance(item, syntax.RecordSyntax) and item.name in AGGREGATES
+    return is_aggregate or item.name in SCALARS or item.name in FUNCTIONS
 
 
 def _judge_shown(all_names: Iterable[Names], report: Report) -> None:

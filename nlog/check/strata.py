@@ -2,7 +2,7 @@
 
 The dependency graph has an edge from each table of a body to the table of the head. Its strongly
 connected components, in topological order, are the strata (Apt, Blair and Walker 1988). A
-negation within a component has no meaning here, and is refused.
+negation or an aggregate within a component has no meaning here, and is refused.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from nlog.program import Atom, Rule, Stratum
 def stratify(
     tables: Iterable[str], rules: Iterable[Rule], report: Report | None = None
 ) -> tuple[Stratum, ...]:
-    """The strata of the tables that rules derive; negation in a cycle is reported."""
+    """The strata of the tables that rules derive; reports what a cycle may not have."""
     rules = tuple(rules)
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(tables)
@@ -30,8 +30,12 @@ def stratify(
     if report is not None:
         for rule in rules:
             for atom in rule.atoms:
-                if atom.negated and component[atom.table] == component[rule.head]:
-                    report(_unstratified(rule, atom, graph))
+                if component[atom.table] != component[rule.head]:
+                    continue
+                if atom.negated:
+                    report(_negation(rule, atom, graph))
+                elif rule.aggregates:
+                    report(_aggregate(rule, atom, graph))
     strata = []
     for node in nx.lexicographical_topological_sort(
         condensed, key=lambda n: min(order[name] for name in condensed.nodes[n]["members"])
@@ -44,14 +48,30 @@ def stratify(
     return tuple(strata)
 
 
-def _unstratified(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
-    path = [*nx.shortest_path(graph, rule.head, atom.table), rule.head]
+def _negation(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
     assert atom.span is not None
     return Diagnostic(
         "unstratified-negation",
         f"`{rule.head}` depends on its own absence",
         Label(atom.span, "negated here"),
         (Label(rule.span, "derived here"),) if rule.span else (),
-        notes=(f"the cycle is {' → '.join(f'`{name}`' for name in path)}",),
+        notes=(_cycle(rule, atom, graph),),
         helps=("negate a table that does not depend on this one",),
     )
+
+
+def _aggregate(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
+    assert atom.span is not None
+    return Diagnostic(
+        "unstratified-aggregate",
+        f"`{rule.head}` depends on an aggregate over its own rows",
+        Label(atom.span, "read here"),
+        (Label(rule.span, "aggregated here"),) if rule.span else (),
+        notes=(_cycle(rule, atom, graph),),
+        helps=("take the aggregate in another table, which this one does not depend on",),
+    )
+
+
+def _cycle(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> str:
+    path = [*nx.shortest_path(graph, rule.head, atom.table), rule.head]
+    return f"the cycle is {' → '.join(f'`{name}`' for name in path)}"

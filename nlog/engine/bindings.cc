@@ -99,7 +99,7 @@ class Database {
   explicit Database(py::handle plan) : store_(std::make_shared<Store>()) {
     store_->tables = ReadTableCodecs(plan);
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
-    EvaluateWatched([&](const core::ShouldStop& should_stop) {
+    Evaluate([&](const core::ShouldStop& should_stop) {
       database_.emplace(core_plan, store_->interner, should_stop);
     });
   }
@@ -144,7 +144,7 @@ class Database {
     std::vector<core::Delta> deltas;
     {
       const Evaluating evaluating(is_evaluating_);
-      EvaluateWatched(
+      Evaluate(
           [&](const core::ShouldStop& should_stop) { deltas = database_->Prepare(should_stop); });
     }
     std::vector<std::pair<std::uint32_t, Delta>> result;
@@ -344,6 +344,18 @@ class Database {
     const core::RowRef stored = database_->table(table).Row(row);
     for (std::size_t column = 0; column < store_->tables[table].columns.size(); ++column) {
       words.push_back(stored[column]);
+    }
+  }
+
+  // Runs an evaluation, and names the group of an aggregate that has no value.
+  template <typename Run>
+  void Evaluate(Run run) {
+    try {
+      EvaluateWatched(run);
+    } catch (const core::GroupError& error) {
+      const TableCodec& table = store_->tables[error.table()];
+      const py::tuple group = store_->codec.DecodeColumns(error.group(), table);
+      throw core::EvaluationError(error.rule(), error.what() + (" of the group " + Show(group)));
     }
   }
 

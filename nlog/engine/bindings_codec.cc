@@ -321,8 +321,12 @@ py::object Codec::DecodeTuple(Word word, const ValueType& type) {
 }
 
 py::tuple Codec::DecodeRow(const Word* words, const TableCodec& table) {
-  py::tuple row(table.columns.size());
-  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+  return DecodeColumns({words, table.columns.size()}, table);
+}
+
+py::tuple Codec::DecodeColumns(std::span<const Word> words, const TableCodec& table) {
+  py::tuple row(words.size());
+  for (std::size_t i = 0; i < words.size(); ++i) {
     row[i] = Decode(words[i], table.columns[i]);
   }
   return row;

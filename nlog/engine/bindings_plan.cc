@@ -87,6 +87,51 @@ core::RulePlan ReadRule(py::handle plan, Codec& codec) {
   return rule;
 }
 
+// The order of the values of a type of nlog/types.py.
+core::ValueOrder ReadOrder(const ValueType& type) {
+  using Kind = core::ValueOrder::Kind;
+  core::ValueOrder order;
+  switch (type.kind) {
+    case ValueType::Kind::kInt:
+      order.kind = Kind::kInt;
+      break;
+    case ValueType::Kind::kStr:
+      order.kind = Kind::kText;
+      break;
+    case ValueType::Kind::kRecord:
+      order.kind = Kind::kRecord;
+      break;
+    case ValueType::Kind::kList:
+      order.kind = Kind::kList;
+      break;
+    case ValueType::Kind::kBool:
+    case ValueType::Kind::kMac:
+    case ValueType::Kind::kIp4:
+    case ValueType::Kind::kPrefix:
+      break;
+  }
+  for (const ValueType& part : type.parts) {
+    order.parts.push_back(ReadOrder(part));
+  }
+  return order;
+}
+
+core::AggregatePlan ReadAggregate(py::handle plan) {
+  core::AggregatePlan aggregate{.number = py::cast<int>(plan.attr("number")),
+                                .source = py::cast<std::uint32_t>(plan.attr("source")),
+                                .head = py::cast<std::uint32_t>(plan.attr("head")),
+                                .group = py::cast<std::uint32_t>(plan.attr("group")),
+                                .index = py::cast<std::uint32_t>(plan.attr("index")),
+                                .functions = {}};
+  for (const py::handle function : plan.attr("functions")) {
+    aggregate.functions.push_back({.function = py::cast<std::string>(function.attr("function")),
+                                   .column = py::cast<int>(function.attr("column")),
+                                   .order = ReadOrder(ValueType(function.attr("type"))),
+                                   .index = py::cast<int>(function.attr("index"))});
+  }
+  return aggregate;
+}
+
 core::TableKind ReadKind(py::handle kind) {
   const auto text = py::cast<std::string>(kind);
   if (text == "input") {
@@ -123,9 +168,14 @@ core::Plan ReadPlan(py::handle plan, Codec& codec) {
   for (const py::handle stratum_plan : plan.attr("strata")) {
     core::StratumPlan stratum{.is_recursive = py::cast<bool>(stratum_plan.attr("recursive")),
                               .tables = py::cast<Numbers>(stratum_plan.attr("tables")),
-                              .rules = {}};
+                              .rules = {},
+                              .aggregate = {}};
     for (const py::handle rule : stratum_plan.attr("rules")) {
       stratum.rules.push_back(ReadRule(rule, codec));
+    }
+    const py::object aggregate = stratum_plan.attr("aggregate");
+    if (!aggregate.is_none()) {
+      stratum.aggregate = ReadAggregate(aggregate);
     }
     result.strata.push_back(std::move(stratum));
   }

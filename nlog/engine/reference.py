@@ -6,11 +6,24 @@ from nothing, again and again over all its rules, until no row is new. Rows are 
 Python sets. Cost: as much as it takes; meant for tiny data.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nlog.engine.reference_functions import FUNCTIONS
-from nlog.program import Apply, Assign, Atom, BodyLiteral, Const, Expr, Program, Rule, Var
+from nlog.engine.reference_functions import AGGREGATES, FUNCTIONS
+from nlog.program import (
+    Aggregate,
+    Apply,
+    Assign,
+    Atom,
+    BodyLiteral,
+    Const,
+    Expr,
+    Program,
+    Rule,
+    Var,
+)
+from nlog.types import INT
 
 Row = tuple[Any, ...]
 Bindings = dict[str, Any]
@@ -32,8 +45,34 @@ def evaluate(program: Program, inputs: Mapping[str, Iterable[Row]]) -> dict[str,
 
 
 def _derive(rule: Rule, tables: Mapping[str, set[Row]]) -> Iterator[Row]:
-    for bindings in _solve(list(rule.body), {}, tables):
-        yield tuple(_value(argument, bindings) for argument in rule.arguments)
+    return _rows(rule, _solve(list(rule.body), {}, tables))
+
+
+def _rows(rule: Rule, solutions: Iterable[Bindings]) -> Iterator[Row]:
+    """What the head makes of the solutions of its body.
+
+    With aggregates a row for each group, over the solutions that differ in a named variable.
+    """
+    if not rule.aggregates:
+        yield from (tuple(_value(a, bindings) for a in rule.group) for bindings in solutions)
+        return
+    groups: defaultdict[Row, dict[frozenset[Any], Bindings]] = defaultdict(dict)
+    for bindings in solutions:
+        group = tuple(_value(argument, bindings) for argument in rule.group)
+        named = frozenset(item for item in bindings.items() if not item[0].startswith("$"))
+        groups[group][named] = bindings
+    for group, members in groups.items():
+        rest = iter(group)
+        yield tuple(
+            _total(argument, members.values()) if isinstance(argument, Aggregate) else next(rest)
+            for argument in rule.arguments
+        )
+
+
+def _total(aggregate: Aggregate, members: Iterable[Bindings]) -> Any:
+    value = Const(None, INT) if aggregate.value is None else aggregate.value
+    values = [_value(value, bindings) for bindings in members]
+    return AGGREGATES[aggregate.function](values, value.type)
 
 
 def _solve(

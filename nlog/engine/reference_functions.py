@@ -1,13 +1,16 @@
-"""What the built-in functions of rules mean, in Python: the oracle of those in the core.
+"""What the built-in functions and aggregates mean, in Python: the oracle of those in the core.
 
 `FUNCTIONS` has, under the core's name of each, a function of values in their Python form. One that
-has no value for its arguments raises ArithmeticError, ValueError or LookupError. Nothing here is
+has no value for its arguments raises ArithmeticError, ValueError or LookupError. `AGGREGATES` has
+functions of the values of a group, one for each of its members, and of their type. Nothing here is
 shared with the core; addresses are left to `ipaddress`.
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from nlog.types import INT, STR, List, Record, Type
 
 
 def _int(operation: Callable[..., int]) -> Callable[..., int]:
@@ -89,4 +92,31 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "prefix.length": lambda p: _network(p).prefixlen,
     "prefix.mask": lambda p: str(_network(p).netmask),
     **{f"str.of_{type_}": str for type_ in ("str", "int", "mac", "ip4", "prefix")},
+}
+
+
+def _key(type_: Type) -> Callable[[Any], Any]:
+    """What sorts values of a type in their order."""
+    match type_:
+        case Record(fields=fields):
+            keys = [_key(part) for _, part in fields]
+            return lambda value: tuple(key(part) for key, part in zip(keys, value, strict=True))
+        case List(element=element):
+            return lambda value: tuple(map(_key(element), value))
+    return (lambda value: value) if type_ in {INT, STR} else _order
+
+
+def _sorted(values: Iterable[Any], type_: Type) -> tuple[Any, ...]:
+    return tuple(sorted(values, key=_key(type_)))
+
+
+AGGREGATES: dict[str, Callable[[list[Any], Type], Any]] = {
+    "count": lambda values, _: len(values),
+    "distinct": lambda values, _: len(set(values)),
+    "sum": lambda values, _: _int(sum)(values),
+    "min": lambda values, type_: _sorted(values, type_)[0],
+    "max": lambda values, type_: _sorted(values, type_)[-1],
+    "any": lambda values, type_: _sorted(values, type_)[0],
+    "list": _sorted,
+    "set": lambda values, type_: _sorted(set(values), type_),
 }

@@ -2,8 +2,9 @@
 
 What `nlog.engine.reference` does not say is what happens where functions have no value; it raises.
 This does: docs/language.md, "Errors of evaluation", a rule at a time, by trying every combination
-of rows. It shares the checked program with the engine, Python's functions with the reference, and
-nothing with either's evaluation. Cost: as much as it takes; meant for tiny data.
+of rows. It shares the checked program with the engine, with the reference Python's functions and
+what a head makes of its bindings, and nothing else with either's evaluation. Cost: as much as it
+takes; meant for tiny data.
 """
 
 import itertools
@@ -12,8 +13,21 @@ from typing import Any
 
 from attrs import define, field
 
+from nlog.engine import reference
 from nlog.engine.reference_functions import FUNCTIONS
-from nlog.program import Apply, Assign, Atom, BodyLiteral, Const, Expr, Filter, Program, Rule, Var
+from nlog.program import (
+    Aggregate,
+    Apply,
+    Assign,
+    Atom,
+    BodyLiteral,
+    Const,
+    Expr,
+    Filter,
+    Program,
+    Rule,
+    Var,
+)
 
 Row = tuple[Any, ...]
 State = dict[str, frozenset[Row]]
@@ -43,13 +57,19 @@ def outcomes(rule: Rule, tables: Tables) -> Iterator[Row | None]:
     """For each binding that nothing excludes: the row of the head, or None if it fails."""
     positive = [atom for atom in rule.atoms if not atom.negated]
     rest = [literal for literal in rule.body if literal not in positive]
+    solutions = []
     for rows in itertools.product(*(tables[atom.table] for atom in positive)):
         values: dict[str, Any] = {}
         if all(map(lambda atom, row: _agree(atom, row, values), positive, rows)):
             binding = _Binding(values)
             if binding.stands(rest, tables):
-                head = tuple(binding.value(argument) for argument in rule.arguments)
-                yield None if binding.failed else head
+                for argument in rule.arguments:
+                    binding.value(argument.value if isinstance(argument, Aggregate) else argument)
+                if binding.failed:
+                    yield None
+                else:
+                    solutions.append(binding.values)
+    yield from reference._rows(rule, solutions)
 
 
 def _agree(atom: Atom, row: Row, values: dict[str, Any]) -> bool:
@@ -75,8 +95,10 @@ class _Binding:
             if len(self.values) == known:
                 return True
 
-    def value(self, expression: Expr) -> Any:
+    def value(self, expression: Expr | None) -> Any:
         match expression:
+            case None:
+                return NO_VALUE
             case Var():
                 return self.values.get(expression.name, NO_VALUE)
             case Const():

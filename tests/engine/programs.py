@@ -172,6 +172,11 @@ class _RuleWriter:
         body = [*atoms, *(other for other in others if other)]
         self.order.shuffle(body)
         arguments = [self._head_argument(type_, body) for type_ in self.head.types]
+        if not (self.finite or self.plain) and self._chance(25):
+            arguments = [
+                self._aggregate(type_) if self._chance(60) else argument
+                for type_, argument in zip(self.head.types, arguments, strict=True)
+            ]
         head = self._call(self.head, arguments)
         return f"{head} :- {', '.join(body)}." if body else f"{head}."
 
@@ -289,6 +294,22 @@ class _RuleWriter:
             body.append(f"{name} < 3")
             return f"{name} + 1"
         return self._expression(type_)
+
+    def _aggregate(self, type_: str) -> str:
+        """An aggregate of a type, most often of a bound variable."""
+        value = self._value(type_) if self._chance(75) else self._expression(type_)
+        if self.risky and self._chance(40):
+            value = self._risk()
+        forms = [f"any({value})"]
+        if type_ in ORDERED:
+            forms += [f"min({value})", f"max({value})"] * 2
+        if type_ == "int":
+            counted = self._value(self.order.choice([*self.variables, "int"]))
+            forms += [f"sum({value})", f"sum({value})", "count()", f"count({counted})"]
+        if type_ == "[int]":
+            element = self._value("int")
+            forms = [f"list({element})", f"set({element})", *forms]
+        return self.order.choice(forms).replace("[]", "[1]")
 
     def _expression(self, type_: str) -> str:
         """A value computed from bound variables; of finitely many values in all if it must be."""

@@ -12,6 +12,7 @@ from attrs import evolve
 import nlog
 from nlog.check import stratify
 from nlog.engine import reference
+from nlog.functions import AGGREGATES
 from tests import long_run
 from tests.engine.programs import random_program
 from tests.engine.trial import random_trial, run_seed, shrink
@@ -32,17 +33,20 @@ def test_a_seed_is_a_trial():
 
 def test_random_programs_have_what_they_should():
     """A generator that never negates, or never recurs, would test less than it seems to."""
-    programs = [nlog.parse(random_program(random.Random(seed)).text) for seed in range(100)]
+    programs = [nlog.parse(random_program(random.Random(seed)).text) for seed in range(200)]
     recursive = [p for p in programs if any(stratum.recursive for stratum in p.strata)]
     mutual = [p for p in programs if any(len(stratum.tables) > 1 for stratum in p.strata)]
     negating = [p for p in programs if any(a.negated for rule in p.rules for a in rule.atoms)]
     nonlinear = [p for p in programs if any(_recursive_atoms(p, rule) > 1 for rule in p.rules)]
     deep = [p for p in programs if len(p.strata) >= 4]
-    assert len(recursive) > 50
-    assert len(mutual) > 10
-    assert len(negating) > 50
-    assert len(nonlinear) > 10
-    assert len(deep) > 20
+    aggregates = [a.function for p in programs for rule in p.rules for a in rule.aggregates]
+    assert len(recursive) > 100
+    assert len(mutual) > 15
+    assert len(negating) > 100
+    assert len(nonlinear) > 20
+    assert len(deep) > 40
+    assert set(AGGREGATES) <= set(aggregates)
+    assert len(aggregates) > 150
     assert all(stratify(p.tables, p.rules) == p.strata for p in programs)
 
 

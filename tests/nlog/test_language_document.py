@@ -7,7 +7,7 @@ import pytest
 
 import nlog
 from nlog.engine import reference
-from nlog.functions import FUNCTIONS, OVERLOADS
+from nlog.functions import AGGREGATES, FUNCTIONS, OVERLOADS
 from nlog.types import SCALARS
 from tests.nlog.test_errors import SLUGS
 
@@ -71,6 +71,11 @@ def test_a_function_has_a_line_and_examples_of_each_overload(name: str):
     assert re.search(rf"^\| `{name}\(", section("## Functions"), re.MULTILINE)
     used = sum(expression.count(f"{name}(") for expression, _ in EXAMPLES)
     assert used >= min(len(OVERLOADS[name]), 2)
+
+
+def test_aggregates_are_documented():
+    listed = set(re.findall(r"`(\w+)\(e?\)`", section("### Aggregates").split("\n### ")[0]))
+    assert listed == set(AGGREGATES)
 
 
 def test_counters_of_work_are_documented():

@@ -66,4 +66,4 @@ def answer(text: str) -> str:
 def test_nothing_but_programs_and_diagnostics(seed: int):
     order = random.Random(f"mutilated {seed}")
     slugs = {answer(mutilated(order, text)) for text in TEXTS}
-    assert len(slugs) > 4
+    assert len(slugs) > 3

@@ -36,10 +36,11 @@ class CommitState {
   Work& work() { return work_; }
 
   // Adds to the accounts of a rule and of the commit.
-  void Account(const Rule& rule, const RuleWork& work) {
-    work_.by_rule[rule.number] += work;
+  void Account(int rule, const RuleWork& work) {
+    work_.by_rule[rule] += work;
     work_.total += work;
   }
+  void Account(const Rule& rule, const RuleWork& work) { Account(rule.number, work); }
 
   // Remembers the row that `delta`, of `rule`, has started from, if a function failed since the
   // last call of this or of ForgetFailures.

@@ -2,6 +2,7 @@
 
 #include "evaluation.h"
 
+#include "aggregation.h"
 #include "commit_state.h"
 #include "counting.h"
 #include "recursion.h"
@@ -39,7 +40,9 @@ Work Evaluate(const Program& program, std::span<Table> tables, Interner& interne
     }
     const Stratum& stratum = program.strata()[number];
     touched.insert(touched.end(), stratum.tables.begin(), stratum.tables.end());
-    if (stratum.is_recursive) {
+    if (stratum.aggregation) {
+      MaintainAggregation(*stratum.aggregation, state);
+    } else if (stratum.is_recursive) {
       MaintainByRederiving(stratum, state);
     } else {
       MaintainByCounting(stratum, state);

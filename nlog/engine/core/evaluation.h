@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "interner.h"
@@ -33,6 +34,21 @@ class EvaluationError : public std::runtime_error {
 
  private:
   int rule_;
+};
+
+// A group of which an aggregate has no value.
+class GroupError : public EvaluationError {
+ public:
+  GroupError(int rule, const std::string& text, std::uint32_t table, std::vector<Word> group)
+      : EvaluationError(rule, text), table_(table), group_(std::move(group)) {}
+
+  // The first columns of a row of `table`, which tell the group.
+  std::uint32_t table() const { return table_; }
+  const std::vector<Word>& group() const { return group_; }
+
+ private:
+  std::uint32_t table_;
+  std::vector<Word> group_;
 };
 
 // Evaluates `program` after a change of the input tables `touched`; leaves all tables sealed.

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "order.h"
 #include "words.h"
 
 namespace nlog::core {
@@ -80,10 +81,28 @@ struct RulePlan {
   std::optional<StartPlan> check;
 };
 
+struct AggregateFunctionPlan {
+  std::string function;
+  int column;
+  ValueOrder order;
+  int index;
+};
+
+struct AggregatePlan {
+  int number;
+  std::uint32_t source;
+  std::uint32_t head;
+  std::uint32_t group;
+  std::uint32_t index;
+  std::vector<AggregateFunctionPlan> functions;
+};
+
 struct StratumPlan {
   bool is_recursive;
   std::vector<std::uint32_t> tables;
   std::vector<RulePlan> rules;
+  // What fills the one table instead of rules.
+  std::optional<AggregatePlan> aggregate = {};
 };
 
 enum class TableKind { kInput, kOutput, kInternal };

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
+#include <numeric>
 #include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace nlog::core {
@@ -157,6 +160,16 @@ std::uint32_t PlaceAmong(const std::vector<std::uint32_t>& tables, std::uint32_t
                                : static_cast<std::uint32_t>(found - tables.begin());
 }
 
+// The columns below `count`, and `last` if that is not negative.
+std::vector<std::uint32_t> FirstColumns(std::uint32_t count, int last) {
+  std::vector<std::uint32_t> columns(count);
+  std::iota(columns.begin(), columns.end(), 0);
+  if (last >= 0) {
+    columns.push_back(static_cast<std::uint32_t>(last));
+  }
+  return columns;
+}
+
 bool IsPositive(Step::Kind kind) {
   return kind == Step::Kind::kLookup || kind == Step::Kind::kExists;
 }
@@ -192,6 +205,60 @@ Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<con
     rule.check.push_back(CompilePipeline(*plan.check, tables));
   }
   return rule;
+}
+
+AggregateFunction CompileAggregateFunction(const AggregateFunctionPlan& plan, const Table& source,
+                                           std::uint32_t group) {
+  using Kind = AggregateFunction::Kind;
+  static const std::map<std::string_view, Kind> kKinds = {
+      {"count", Kind::kCount}, {"distinct", Kind::kDistinct}, {"sum", Kind::kSum},
+      {"min", Kind::kMin},     {"max", Kind::kMax},           {"list", Kind::kList},
+      {"set", Kind::kSet}};
+  const auto kind = kKinds.find(plan.function);
+  Expect(kind != kKinds.end(), "there is no aggregate `" + plan.function + "`");
+  AggregateFunction function{.kind = kind->second, .order = plan.order};
+  if (function.kind == Kind::kCount) {
+    return function;
+  }
+  Expect(plan.column >= 0 && static_cast<std::size_t>(plan.column) < source.width(),
+         "an aggregate is of no column of the source");
+  function.column = static_cast<std::uint32_t>(plan.column);
+  const bool is_distinct = function.kind == Kind::kDistinct || function.kind == Kind::kSet;
+  if (is_distinct || function.kind == Kind::kMin || function.kind == Kind::kMax) {
+    Expect(plan.index >= 0 && static_cast<std::size_t>(plan.index) < source.indexes().size() &&
+               source.indexes()[static_cast<std::size_t>(plan.index)].columns() ==
+                   FirstColumns(group, is_distinct ? plan.column : -1),
+           "an aggregate has no index on its group");
+    function.index = static_cast<std::uint32_t>(plan.index);
+  }
+  return function;
+}
+
+Aggregation CompileAggregation(const AggregatePlan& plan, const StratumPlan& stratum,
+                               std::span<const Table> tables) {
+  Expect(!stratum.is_recursive && stratum.rules.empty() && stratum.tables.size() == 1 &&
+             stratum.tables.front() == plan.head,
+         "an aggregate is not alone in its stratum");
+  Expect(plan.source < tables.size(), "there is no table " + std::to_string(plan.source));
+  const Table& source = tables[plan.source];
+  const Table& head = tables[plan.head];
+  Expect(
+      plan.group <= source.width() && head.width() == plan.group + plan.functions.size() &&
+          !std::ranges::all_of(plan.functions, [](const auto& f) { return f.function == "sum"; }),
+      "the row of a group does not fit the head's table");
+  Expect(plan.index < head.indexes().size() &&
+             head.indexes()[plan.index].columns() == FirstColumns(plan.group, -1),
+         "the head's table has no index on the group");
+  Aggregation aggregation{.number = plan.number,
+                          .source = plan.source,
+                          .head = plan.head,
+                          .group = plan.group,
+                          .index = plan.index,
+                          .functions = {}};
+  for (const AggregateFunctionPlan& function : plan.functions) {
+    aggregation.functions.push_back(CompileAggregateFunction(function, source, plan.group));
+  }
+  return aggregation;
 }
 
 // Which tables are filled by which stratum.
@@ -245,6 +312,12 @@ void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t 
 Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers& layers,
                        std::span<const Table> tables) {
   Stratum stratum{.is_recursive = plan.is_recursive, .tables = plan.tables, .rules = {}};
+  if (plan.aggregate) {
+    stratum.aggregation = CompileAggregation(*plan.aggregate, plan, tables);
+    Expect(layers.IsReadable(plan.aggregate->source, true, number, false),
+           "an aggregate is of a table that is not complete");
+    return stratum;
+  }
   for (const RulePlan& rule_plan : plan.rules) {
     try {
       Rule rule = CompileRule(rule_plan, plan, tables);
@@ -283,6 +356,9 @@ Program::Program(const Plan& plan, std::span<const Table> tables) : readers_(tab
           sources.insert(delta.table);
         }
       }
+    }
+    if (strata_.back().aggregation) {
+      sources.insert(strata_.back().aggregation->source);
     }
     for (const std::uint32_t source : sources) {
       readers_[source].push_back(static_cast<std::uint32_t>(number));

@@ -11,11 +11,13 @@
 #define NLOG_ENGINE_CORE_PROGRAM_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <vector>
 
 #include "functions.h"
+#include "order.h"
 #include "plan.h"
 #include "table.h"
 #include "words.h"
@@ -73,10 +75,34 @@ struct Rule {
   std::vector<Pipeline> check;
 };
 
+// A value for a group of rows. `column` is what it is taken of (kCount: none); `index` that of the
+// source on the group's columns (kMin, kMax) or on those and `column` (kDistinct, kSet).
+struct AggregateFunction {
+  enum class Kind : std::uint8_t { kCount, kDistinct, kSum, kMin, kMax, kList, kSet };
+
+  Kind kind;
+  std::uint32_t column = 0;
+  std::uint32_t index = 0;
+  ValueOrder order = {};
+};
+
+// `head` has a row for each group of the rows of `source`, which agree in their first `group`
+// columns: these, then the values of the functions. `index` is that of `head` on the group.
+struct Aggregation {
+  int number;
+  std::uint32_t source;
+  std::uint32_t head;
+  std::size_t group;
+  std::uint32_t index;
+  std::vector<AggregateFunction> functions;
+};
+
 struct Stratum {
   bool is_recursive;
   std::vector<std::uint32_t> tables;
   std::vector<Rule> rules;
+  // What fills the one table instead of rules.
+  std::optional<Aggregation> aggregation = {};
 };
 
 class Program {
