@@ -104,7 +104,8 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) random programs, 
 
 bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENCH holds options
 	$(call say,measuring: it takes long and wants the machine for itself)
-	@$(VENV_PYTHON) -m benchmarks --json build/bench.json $(BENCH)
+	@$(VENV_PYTHON) benchmarks/compiling.py
+	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
 	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \

@@ -34,6 +34,7 @@ def _split(spec: str, scale: float) -> tuple[str, float]:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--limit", default=600.0, show_default=True, help="Seconds for one turn.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--plots", "folder", type=click.Path(file_okay=False, path_type=Path))
 def main(
     specs: tuple[str, ...],
     scale: float,
@@ -43,6 +44,7 @@ def main(
     seed: int,
     limit: float,
     file: Path | None,
+    folder: Path | None,
 ) -> None:
     """Measures nlog beside its rivals, on WORKLOADs (all of them if none is named)."""
     names = rivals.split(",")
@@ -70,6 +72,12 @@ def main(
         machine = {"python": platform.python_version(), "machine": platform.machine()}
         whole = {"machine": machine, "seed": seed, "contests": [one.as_json() for one in contests]}
         file.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    if folder is not None:
+        # Only whoever asks for pictures needs what draws them.
+        from benchmarks import plots  # noqa: PLC0415 matplotlib is not among the test requirements
+
+        for one in contests:
+            console.print(f"drawn: {plots.draw(one, folder)}")
     if trouble:
         raise click.ClickException(trouble)
 

@@ -23,7 +23,7 @@ from benchmarks.job import Workload
 
 Answer = dict[str, Any]
 
-RIVALS = ("floor", "engine")
+RIVALS = ("floor", "engine", "duckdb", "clingo", "pydatalog")
 
 
 class DisagreementError(Exception):

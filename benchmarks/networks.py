@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from attrs import Factory, define
 
+from benchmarks import network_words
 from benchmarks.job import Change, Commit, Row, Workload
 
 HOSTS, SWITCHES, PORTS, SWITCHES_A_ROUTER = 3000, 7000, 9, 10
@@ -141,7 +142,7 @@ class Network:
         """A port that was not there before, with its VM on any host."""
         self.ports_made += 1
         number = self.ports_made
-        return Port(number, switch, number * 2654435761 % 2**32, self.any_host())
+        return Port(number, switch, number * 2654435761 % 2**31, self.any_host())
 
     def any_host(self) -> int:
         """One host of all."""
@@ -174,6 +175,7 @@ class Network:
             facts,
             list(self.operations(operations)),
             OUTPUTS,
+            network_words.WORDS[name],
         )
 
     def operations(self, count: int) -> Iterator[Commit]:

@@ -2,13 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import networks
+from benchmarks import closures, networks, pointers
 from benchmarks.job import Workload
 
 WORKLOADS: Mapping[str, Callable[[float, int, int], Workload]] = {
     "nvp": networks.nvp,
     "nvp-routers": networks.nvp_routers,
     "nvp-components": networks.nvp_components,
+    "closure-random": closures.closure_random,
+    "closure-chain": closures.closure_chain,
+    "closure-cycle": closures.closure_cycle,
+    "closure-ways-round": closures.closure_ways_round,
+    "points-to": pointers.points_to,
 }
 
 

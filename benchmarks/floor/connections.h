@@ -13,7 +13,8 @@
 #include <vector>
 
 #include "benchmarks/floor/counted_set.h"
-#include "benchmarks/floor/nvp.h"
+#include "benchmarks/floor/job.h"
+#include "benchmarks/floor/lists.h"
 
 namespace floor_ {
 

@@ -6,9 +6,11 @@
 
 #include <cstdio>
 
+#include "benchmarks/floor/closure.h"
 #include "benchmarks/floor/connections.h"
 #include "benchmarks/floor/job.h"
 #include "benchmarks/floor/nvp.h"
+#include "benchmarks/floor/points_to.h"
 
 int main(int count, char** arguments) {
   const floor_::Job job = floor_::read_job(count, arguments);
@@ -18,6 +20,10 @@ int main(int count, char** arguments) {
     floor_::run<floor_::Nvp<floor_::Rows>>(job);
   } else if (job.workload == "nvp-components") {
     floor_::run<floor_::Nvp<floor_::Labels>>(job);
+  } else if (job.workload.starts_with("closure-")) {
+    floor_::run<floor_::Closure>(job);
+  } else if (job.workload == "points-to") {
+    floor_::run<floor_::PointsTo>(job);
   } else {
     std::fprintf(stderr, "floor: there is no workload %s\n", job.workload.c_str());
     return 1;

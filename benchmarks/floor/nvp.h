@@ -19,38 +19,9 @@
 
 #include "benchmarks/floor/counted_set.h"
 #include "benchmarks/floor/job.h"
+#include "benchmarks/floor/lists.h"
 
 namespace floor_ {
-
-// Short lists without order, by a dense number. A removal looks through the list.
-class Lists {
- public:
-  const std::vector<uint32_t>& operator[](uint32_t at) const {
-    return at < lists_.size() ? lists_[at] : none_;
-  }
-  void change(uint32_t at, uint32_t value, int sign) {
-    if (at >= lists_.size()) lists_.resize(at + 1);
-    std::vector<uint32_t>& list = lists_[at];
-    if (sign > 0) {
-      list.push_back(value);
-      return;
-    }
-    *std::find(list.begin(), list.end(), value) = list.back();
-    list.pop_back();
-  }
-  uint32_t size() const { return static_cast<uint32_t>(lists_.size()); }
-
- private:
-  std::vector<std::vector<uint32_t>> lists_;
-  std::vector<uint32_t> none_;
-};
-
-// The changes of one settled table, one by one.
-template <size_t N, typename F>
-void each_change(const CountedSet<N>& table, F&& visit) {
-  for (const Row<N>& row : table.delta.deleted) visit(row, -1);
-  for (const Row<N>& row : table.delta.inserted) visit(row, 1);
-}
 
 // The part that derives `needs` from `host_ls`, and is a workload's own:
 //   link(r, s, sign), exists(s, sign)   changes of rport and ls

@@ -36,6 +36,13 @@ class CannotError(Exception):
     """Why a rival has no answer."""
 
 
+def told_in(workload: Workload, language: str) -> str:
+    """A workload's rules in a rival's language. CannotError if it has no words for them."""
+    if language not in workload.words:
+        raise CannotError("its language has no words for this")
+    return workload.words[language]
+
+
 class Batch:
     """A rival that answers from nothing each time: facts are kept here, as sets."""
 

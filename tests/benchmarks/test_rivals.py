@@ -4,22 +4,28 @@ What a rival says of itself is not believed here: the naive evaluator, which sha
 any of them, computes what each table holds after each commit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 import nlog
-from benchmarks import contest, job, networks, workloads
+from benchmarks import compiling, contest, job, networks, workloads
 from benchmarks.contest import Contest, DisagreementError, Result, Terms
 from benchmarks.job import Row, Workload
 from benchmarks.workloads import WORKLOADS
 from nlog.engine import reference
 
-SCALE, OPERATIONS = 0.001, 3
-LIMIT_S = 120
+SCALE, OPERATIONS = 0.001, 2
+LIMIT_S = 240
 # Rivals whose language lacks what a workload needs; each must say so.
-CANNOT = {("engine", "nvp-components")}
+CANNOT = {
+    ("engine", "nvp-components"),
+    ("duckdb", "points-to"),
+    ("pydatalog", "points-to"),
+}
+BATCHES = ("duckdb", "clingo", "pydatalog")
+BATCH_OPERATIONS = 1
 
 
 def expected(workload: Workload) -> list[Mapping[str, object]]:
@@ -42,26 +48,42 @@ def states(answer: contest.Answer) -> list[Mapping[str, object]]:
     return [answer["full"], *(commit["tables"] for commit in answer["commits"])]
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_every_rival_finds_the_same_rows_after_every_commit(name: str, tmp_path: Path):
-    workload = workloads.make(name, SCALE, OPERATIONS, seed=1)
-    job.write(workload, tmp_path)
-    found = {
-        rival: contest.turn(rival, name, tmp_path, "each", LIMIT_S) for rival in contest.RIVALS
-    }
+def scale(name: str) -> float:
+    return 0.0003 if name == "points-to" else SCALE
+
+
+def answers(name: str, rivals: Iterable[str], operations: int, folder: Path) -> dict:
+    workload = workloads.make(name, scale(name), operations, seed=1)
+    job.write(workload, folder)
+    found = {rival: contest.turn(rival, name, folder, "each", LIMIT_S) for rival in rivals}
     for rival, answer in found.items():
         assert ("cannot" in answer) == ((rival, name) in CANNOT), (rival, answer)
-    answered = {rival: answer for rival, answer in found.items() if "cannot" not in answer}
-    floor = states(answered["floor"])
+    return {rival: answer for rival, answer in found.items() if "cannot" not in answer}
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_engine_floor_and_oracle_agree_after_every_commit(name: str, tmp_path: Path):
+    workload = workloads.make(name, scale(name), OPERATIONS, seed=1)
+    found = answers(name, ("floor", "engine"), OPERATIONS, tmp_path)
+    floor = states(found["floor"])
     assert len(floor) == len(workload.commits) + 1
-    for answer in answered.values():
-        assert states(answer) == floor
-        if answer["commits"][0]["changed"] >= 0:
-            changed = [commit["changed"] for commit in answer["commits"]]
-            assert changed == [commit["changed"] for commit in answered["floor"]["commits"]]
-    if ("engine", name) not in CANNOT:
+    if "engine" in found:
+        assert states(found["engine"]) == floor
         assert floor == expected(workload)
-    assert len({str(state) for state in floor}) > len(floor) // 3
+        changed = {
+            rival: [commit["changed"] for commit in answer["commits"]]
+            for rival, answer in found.items()
+        }
+        assert changed["engine"] == changed["floor"]
+        assert any(changed["floor"]) == (name != "closure-ways-round")
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_rivals_agree_with_the_floor_after_every_commit(name: str, tmp_path: Path):
+    found = answers(name, ("floor", *BATCHES), BATCH_OPERATIONS, tmp_path)
+    assert len(found) > 1
+    for answer in found.values():
+        assert states(answer) == states(found["floor"])
 
 
 def test_components_connect_what_pairs_connect(tmp_path: Path):
@@ -81,7 +103,8 @@ def test_workloads_are_made_by_their_seed():
     for name in WORKLOADS:
         one, same, other = (workloads.make(name, SCALE, OPERATIONS, seed) for seed in (1, 1, 2))
         assert one == same
-        assert (one.facts, one.commits) != (other.facts, other.commits)
+        if name not in ("closure-chain", "closure-cycle", "closure-ways-round"):
+            assert (one.facts, one.commits) != (other.facts, other.commits)
 
 
 def test_a_rival_that_differs_is_an_error():
@@ -112,3 +135,7 @@ def test_the_sum_of_rows_knows_no_order_and_sees_every_value():
     assert job.row_sum(rows) == job.row_sum(reversed(rows))
     assert job.row_sum(rows) != job.row_sum([(2, 1), (2, 1), (3, 3)])
     assert job.row_sum([(1, 2)]) != job.row_sum([(1, 2, 0)])
+
+
+def test_the_program_that_is_compiled_has_as_many_rules_as_it_says():
+    assert len(nlog.parse(compiling.source(20)).rules) == 20
