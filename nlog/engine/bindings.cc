@@ -76,22 +76,23 @@ py::list DecodeRows(Store& store, std::uint32_t number, const std::vector<Word>&
 
 class Delta {
  public:
-  Delta(std::shared_ptr<Store> store, core::Delta delta)
+  Delta(std::shared_ptr<Store> store, std::shared_ptr<core::Delta> delta)
       : store_(std::move(store)), delta_(std::move(delta)) {}
 
-  std::size_t inserted_count() const { return delta_.inserted_count; }
-  std::size_t deleted_count() const { return delta_.deleted_count; }
-  py::list Inserted() const { return Decode(delta_.inserted, delta_.inserted_count); }
-  py::list Deleted() const { return Decode(delta_.deleted, delta_.deleted_count); }
-
- private:
-  py::list Decode(const std::vector<Word>& words, std::size_t count) const {
+  std::size_t inserted_count() const { return delta_->inserted_count(); }
+  std::size_t deleted_count() const { return delta_->deleted_count(); }
+  py::list Inserted() const {
     const Guard guard(*store_);
-    return DecodeRows(*store_, delta_.table, words, count);
+    return DecodeRows(*store_, delta_->table(), delta_->Inserted(), inserted_count());
+  }
+  py::list Deleted() const {
+    const Guard guard(*store_);
+    return DecodeRows(*store_, delta_->table(), delta_->Deleted(), deleted_count());
   }
 
+ private:
   std::shared_ptr<Store> store_;
-  core::Delta delta_;
+  std::shared_ptr<core::Delta> delta_;
 };
 
 class Database {
@@ -102,6 +103,13 @@ class Database {
     Evaluate([&](const core::ShouldStop& should_stop) {
       database_.emplace(core_plan, store_->interner, should_stop);
     });
+  }
+
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database() {
+    const Guard guard(*store_);
+    database_.reset();
   }
 
   void Insert(std::uint32_t table, const py::iterable& rows) {
@@ -141,15 +149,15 @@ class Database {
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
     const Guard guard(*store_);
     RequireIdle();
-    std::vector<core::Delta> deltas;
+    std::vector<std::shared_ptr<core::Delta>> deltas;
     {
       const Evaluating evaluating(is_evaluating_);
       Evaluate(
           [&](const core::ShouldStop& should_stop) { deltas = database_->Prepare(should_stop); });
     }
     std::vector<std::pair<std::uint32_t, Delta>> result;
-    for (core::Delta& delta : deltas) {
-      const std::uint32_t table = delta.table;
+    for (std::shared_ptr<core::Delta>& delta : deltas) {
+      const std::uint32_t table = delta->table();
       result.emplace_back(table, Delta(store_, std::move(delta)));
     }
     return result;

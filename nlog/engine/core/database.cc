@@ -33,18 +33,6 @@ std::vector<Table> MakeTables(const Plan& plan) {
   return tables;
 }
 
-std::vector<Word> WordsOf(const Table& table, const RowNumbers& rows) {
-  std::vector<Word> words;
-  words.reserve(rows.size() * table.width());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    const RowRef row = table.Row(rows[i]);
-    for (std::size_t column = 0; column < table.width(); ++column) {
-      words.push_back(row[column]);
-    }
-  }
-  return words;
-}
-
 // The index on the most columns that are all wanted.
 std::optional<std::size_t> BestIndex(const Table& table,
                                      std::span<const std::optional<Word>> wanted) {
@@ -110,6 +98,9 @@ void Database::RequireOpen() const {
 }
 
 void Database::Touch(std::uint32_t table) {
+  if (touched_.empty()) {
+    KeepDeltas();
+  }
   if (!is_touched_[table]) {
     touched_.push_back(table);
     is_touched_[table] = true;
@@ -131,11 +122,11 @@ void Database::Delete(std::uint32_t table, const Word* row) {
   }
 }
 
-std::vector<Delta> Database::Prepare(const ShouldStop& should_stop) {
+std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_stop) {
   RequireOpen();
   try {
     Work work = Evaluate(program_, tables_, *interner_, touched_, should_stop);
-    std::vector<Delta> deltas = OutputDeltas();
+    std::vector<std::shared_ptr<Delta>> deltas = OutputDeltas();
     prepared_ = std::move(work);
     return deltas;
   } catch (...) {
@@ -153,29 +144,38 @@ void Database::Publish() noexcept {
   prepared_.reset();
 }
 
-std::vector<Delta> Database::OutputDeltas() const {
-  std::vector<Delta> deltas;
+std::vector<std::shared_ptr<Delta>> Database::OutputDeltas() {
+  std::vector<std::shared_ptr<Delta>> deltas;
   for (const std::uint32_t number : touched_) {
     const Table& table = tables_[number];
     if (is_output_[number] && !(table.came().empty() && table.went().empty())) {
-      deltas.push_back({.table = number,
-                        .inserted_count = table.came().size(),
-                        .deleted_count = table.went().size(),
-                        .inserted = WordsOf(table, table.came()),
-                        .deleted = WordsOf(table, table.went())});
+      deltas.push_back(std::make_shared<Delta>(number, table));
     }
   }
-  std::ranges::sort(deltas, {}, &Delta::table);
+  std::ranges::sort(deltas, {}, [](const auto& delta) { return delta->table(); });
+  deltas_.insert(deltas_.end(), deltas.begin(), deltas.end());
   return deltas;
 }
 
-std::vector<Delta> Database::Commit(const ShouldStop& should_stop) {
-  std::vector<Delta> deltas = Prepare(should_stop);
+void Database::KeepDeltas() noexcept {
+  for (const std::weak_ptr<Delta>& held : deltas_) {
+    if (const std::shared_ptr<Delta> delta = held.lock()) {
+      delta->Keep();
+    }
+  }
+  deltas_.clear();
+}
+
+std::vector<std::shared_ptr<Delta>> Database::Commit(const ShouldStop& should_stop) {
+  std::vector<std::shared_ptr<Delta>> deltas = Prepare(should_stop);
   Publish();
   return deltas;
 }
 
 void Database::Rollback() noexcept {
+  if (is_prepared()) {
+    KeepDeltas();
+  }
   for (const std::uint32_t table : touched_) {
     tables_[table].Rollback();
   }

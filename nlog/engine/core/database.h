@@ -9,7 +9,8 @@
 // The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
 // database is made.
 //
-// Ownership: the interner is shared with whoever decodes words; Deltas own their words.
+// Ownership: the interner is shared with whoever decodes words, and deltas with whoever reads them;
+// a delta that outlives the database, or the next change, holds its words by then.
 // Thread safety: none. One lock must guard every use of a database, its interner and all that share
 // the interner.
 
@@ -24,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "delta.h"
 #include "evaluation.h"
 #include "interner.h"
 #include "interrupt.h"
@@ -33,15 +35,6 @@
 #include "work.h"
 
 namespace nlog::core {
-
-// The change of one table in one commit: rows one after the other, `width` words each.
-struct Delta {
-  std::uint32_t table;
-  std::size_t inserted_count;
-  std::size_t deleted_count;
-  std::vector<Word> inserted;
-  std::vector<Word> deleted;
-};
 
 // A row that a derivation rests on, and its atom's position in the rule's body.
 struct Support {
@@ -60,6 +53,9 @@ class Database {
   // Interrupted if `should_stop` (not kept) says so.
   Database(const Plan& plan, std::shared_ptr<Interner> interner,
            const ShouldStop& should_stop = {});
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+  ~Database() { KeepDeltas(); }
 
   const Table& table(std::uint32_t number) const { return tables_[number]; }
   std::size_t table_count() const { return tables_.size(); }
@@ -73,11 +69,11 @@ class Database {
   // The changes of the output tables that Publish will make, in the order of the tables; tables
   // that do not change are left out. Throws as Evaluate does, after rolling back, and
   // std::logic_error if the transaction is prepared already.
-  std::vector<Delta> Prepare(const ShouldStop& should_stop = {});
+  std::vector<std::shared_ptr<Delta>> Prepare(const ShouldStop& should_stop = {});
   // Makes what was prepared visible. Requires: prepared. Linear in the touched rows.
   void Publish() noexcept;
   // Prepare and Publish in one.
-  std::vector<Delta> Commit(const ShouldStop& should_stop = {});
+  std::vector<std::shared_ptr<Delta>> Commit(const ShouldStop& should_stop = {});
   // Forgets what was staged or prepared. Linear in the touched rows.
   void Rollback() noexcept;
 
@@ -107,7 +103,8 @@ class Database {
   void RequireOpen() const;
   void Touch(std::uint32_t table);
   void ForgetTouched() noexcept;
-  std::vector<Delta> OutputDeltas() const;
+  std::vector<std::shared_ptr<Delta>> OutputDeltas();
+  void KeepDeltas() noexcept;
 
   std::shared_ptr<Interner> interner_;
   std::vector<Table> tables_;
@@ -117,6 +114,8 @@ class Database {
   std::vector<std::uint32_t> touched_;
   // Whether an input table is among them.
   std::vector<bool> is_touched_;
+  // Those that may still read tables, if somebody holds them.
+  std::vector<std::weak_ptr<Delta>> deltas_;
   // The work of the running transaction, once it is prepared.
   std::optional<Work> prepared_;
   Work work_;

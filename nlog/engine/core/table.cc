@@ -18,6 +18,18 @@ std::size_t Table::bytes() const {
   return bytes;
 }
 
+std::vector<Word> Table::Words(const RowNumbers& rows) const {
+  std::vector<Word> words;
+  words.reserve(rows.size() * width());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const RowRef row = rows_[rows[i]];
+    for (std::size_t column = 0; column < width(); ++column) {
+      words.push_back(row[column]);
+    }
+  }
+  return words;
+}
+
 std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
   for (std::size_t i = 0; i < indexes_.size(); ++i) {
     if (indexes_[i].columns() == columns) {

@@ -51,6 +51,8 @@ class RowNumbers {
 
   std::size_t size() const { return range_ + listed_.size(); }
   bool empty() const { return size() == 0; }
+  RowId first() const { return first_; }
+  std::span<const RowId> listed() const { return listed_; }
   RowId operator[](std::size_t i) const {
     return i < range_ ? first_ + static_cast<RowId>(i) : listed_[i - range_];
   }
@@ -77,6 +79,8 @@ class Table {
   std::size_t bytes() const;
 
   RowRef Row(RowId row) const { return rows_[row]; }
+  // The words of rows, one row after the other.
+  std::vector<Word> Words(const RowNumbers& rows) const;
   bool Visible(RowId row, View view) const {
     return (states_[row] & static_cast<std::uint32_t>(view)) != 0;
   }
