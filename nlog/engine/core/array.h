@@ -2,11 +2,13 @@
 // their parts in.
 //
 // Unlike std::vector it leaves room that nobody asked for untouched, so that it takes no memory
-// before it is written to, and asks the system for huge pages where it is large: tables of millions
-// of rows are read in no order, and would miss the translation of every other address.
+// before it is written to. A large array has pages of its own: huge ones, since tables of millions
+// of rows are read in no order, and would miss the translation of every other address; and when it
+// grows they are moved, not copied, so that no page is cleared twice.
 //
 // Ownership: the elements are the array's. Pointers into it are good until the next Reserve or
-// Resize. Cost: growing copies; Reserve O(1) amortized for one element more. Errors:
+// Resize. Cost: growing copies while the array is small; Reserve O(1) amortized for one element
+// more. Errors:
 // std::bad_alloc leaves the array as it was. Thread safety: none; const methods may run
 // concurrently.
 
@@ -17,11 +19,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 namespace nlog::core {
 
@@ -30,10 +33,24 @@ class Array {
   static_assert(std::is_trivially_copyable_v<Element>);
 
  public:
+  Array() = default;
+  Array(Array&& other) noexcept { swap(other); }
+  Array& operator=(Array&& other) noexcept {
+    Array(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Array() { Release(); }
+
+  void swap(Array& other) noexcept {
+    std::swap(elements_, other.elements_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+  }
+
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  Element* data() { return elements_.get(); }
-  const Element* data() const { return elements_.get(); }
+  Element* data() { return elements_; }
+  const Element* data() const { return elements_; }
   Element& operator[](std::size_t i) { return elements_[i]; }
   const Element& operator[](std::size_t i) const { return elements_[i]; }
   const Element* begin() const { return data(); }
@@ -53,6 +70,15 @@ class Array {
     size_ = count;
   }
 
+  // Makes an array of zeros. Requires: it is empty, and was never larger. Cost: none while nobody
+  // looks at them, if they are many.
+  void ResizeZeroed(std::size_t count) {
+    Resize(count);
+    if (!IsLarge(capacity_)) {
+      std::memset(data(), 0, count * sizeof(Element));
+    }
+  }
+
   void PushBack(Element element) {
     Reserve(size_ + 1);
     elements_[size_++] = element;
@@ -64,8 +90,7 @@ class Array {
   void Clear() {
     size_ = 0;
     if (capacity_ * sizeof(Element) > kBytesKept) {
-      elements_.reset();
-      capacity_ = 0;
+      Array().swap(*this);
     }
   }
 
@@ -73,39 +98,78 @@ class Array {
   std::size_t bytes() const { return capacity_ * sizeof(Element); }
 
  private:
-  struct Free {
-    void operator()(Element* elements) const { std::free(elements); }
-  };
-
   static constexpr std::size_t kBytesMin = 64;
   static constexpr std::size_t kBytesKept = 65536;
   static constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
-  static Element* Allocate(std::size_t bytes) {
-    if (bytes < 2 * kHugePage) {
-      return static_cast<Element*>(std::malloc(bytes));
-    }
-    const std::size_t whole = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    void* memory = std::aligned_alloc(kHugePage, whole);
-    if (memory != nullptr) {
-      madvise(memory, whole, MADV_HUGEPAGE);
-    }
-    return static_cast<Element*>(memory);
+  // Whether an array of that capacity has pages of its own.
+  static bool IsLarge(std::size_t capacity) {
+    return capacity * sizeof(Element) >= 2 * kHugePage;
+  }
+  static std::size_t PageBytes(std::size_t capacity) {
+    return (capacity * sizeof(Element) + kHugePage - 1) / kHugePage * kHugePage;
   }
 
-  void Grow(std::size_t capacity) {
-    std::unique_ptr<Element[], Free> elements(Allocate(capacity * sizeof(Element)));
-    if (elements == nullptr) {
+  // Addresses for so many bytes, at the start of a huge page.
+  static char* ReserveAddresses(std::size_t bytes) {
+    void* memory = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
       throw std::bad_alloc();
     }
-    if (size_ > 0) {
-      std::memcpy(elements.get(), elements_.get(), size_ * sizeof(Element));
+    char* const begin = static_cast<char*>(memory);
+    const std::size_t excess = reinterpret_cast<std::uintptr_t>(begin) % kHugePage;
+    const std::size_t head = excess == 0 ? 0 : kHugePage - excess;
+    if (head > 0) {
+      munmap(begin, head);
     }
-    elements_ = std::move(elements);
+    munmap(begin + head + bytes, kHugePage - head);
+    return begin + head;
+  }
+
+  // Requires: capacity > capacity_.
+  void Grow(std::size_t capacity) {
+    if (!IsLarge(capacity)) {
+      void* memory = std::realloc(elements_, capacity * sizeof(Element));
+      if (memory == nullptr) {
+        throw std::bad_alloc();
+      }
+      elements_ = static_cast<Element*>(memory);
+    } else {
+      MoveToPages(capacity);
+    }
     capacity_ = capacity;
   }
 
-  std::unique_ptr<Element[], Free> elements_;
+  void MoveToPages(std::size_t capacity) {
+    const std::size_t bytes = PageBytes(capacity);
+    char* const pages = ReserveAddresses(bytes);
+    if (IsLarge(capacity_)) {
+      const std::size_t bytes_before = PageBytes(capacity_);
+      if (mremap(elements_, bytes_before, bytes_before, MREMAP_MAYMOVE | MREMAP_FIXED, pages) ==
+          MAP_FAILED) {
+        munmap(pages, bytes);
+        throw std::bad_alloc();
+      }
+    } else {
+      if (size_ > 0) {
+        std::memcpy(pages, elements_, size_ * sizeof(Element));
+      }
+      std::free(elements_);
+    }
+    madvise(pages, bytes, MADV_HUGEPAGE);
+    elements_ = reinterpret_cast<Element*>(pages);
+  }
+
+  void Release() {
+    if (IsLarge(capacity_)) {
+      munmap(elements_, PageBytes(capacity_));
+    } else {
+      std::free(elements_);
+    }
+  }
+
+  Element* elements_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
 };

@@ -111,14 +111,22 @@ bool WasEmpty(const Rule& rule, const CommitState& state) {
   });
 }
 
-// Derives all that the rule derives in the new view, from the atom that makes it cheapest.
+// Derives all that the rule derives in the new view, from the atom that makes it cheapest. What the
+// first rows derive tells how many there will be, so that the head's table grows once.
 void ApplyInFull(const Rule& rule, CommitState& state) {
+  constexpr RowId kSampled = 16;
   const Pipeline& start = CheapestStart(rule, state.tables());
   const Table& source = state.table(start.table);
+  Table& head = state.table(rule.head);
+  const RowId sample_end = source.row_limit() / kSampled;
+  const RowId head_begin = head.row_limit();
   Run run(rule, start, 1, kAllNew, state);
   for (RowId row = 0; row < source.row_limit(); ++row) {
     if (source.Visible(row, View::kNew)) {
       run.Start(row);
+    }
+    if (row == sample_end) {
+      head.Expect(head_begin + std::size_t{head.row_limit() - head_begin} * kSampled);
     }
   }
   run.End();

@@ -31,7 +31,18 @@ class HashSlots {
   template <typename Equal>
   std::uint32_t Find(std::uint32_t hash, Equal equal) const {
     const std::size_t place = Place(hash, equal);
-    return place == kNowhere ? kNone : slots_[place].number;
+    return place == kNowhere ? kNone : slots_[place].number();
+  }
+
+  // Makes room for `count` numbers in all.
+  void Reserve(std::size_t count) {
+    std::size_t wanted = std::max(kSlotsMin, slots_.size());
+    while (count * 4 > wanted * 3) {
+      wanted *= 2;
+    }
+    if (wanted > slots_.size()) {
+      Resize(wanted);
+    }
   }
 
   // Makes room, so that the next Insert cannot fail.
@@ -52,20 +63,20 @@ class HashSlots {
   // Adds a number. Requires: it is not there.
   void Insert(std::uint32_t hash, std::uint32_t number) {
     ReserveOne();
-    Put(Slot{number, hash});
+    Put(Slot{~number, hash});
     ++size_;
   }
 
   // Puts `number` in the place of `old`, which has the same hash. Requires: `old` is there.
   void Replace(std::uint32_t hash, std::uint32_t old, std::uint32_t number) {
-    slots_[PlaceOf(hash, old)].number = number;
+    slots_[PlaceOf(hash, old)].flipped = ~number;
   }
 
   // Removes a number. Requires: it is there.
   void Erase(std::uint32_t hash, std::uint32_t number) {
     std::size_t hole = PlaceOf(hash, number);
     const std::size_t mask = slots_.size() - 1;
-    for (std::size_t next = (hole + 1) & mask; slots_[next].number != kNone;
+    for (std::size_t next = (hole + 1) & mask; !slots_[next].empty();
          next = (next + 1) & mask) {
       const std::size_t home = slots_[next].hash & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
@@ -73,14 +84,18 @@ class HashSlots {
         hole = next;
       }
     }
-    slots_[hole].number = kNone;
+    slots_[hole].flipped = 0;
     --size_;
   }
 
  private:
   struct Slot {
-    std::uint32_t number;
+    // All bits of the number flipped, so that a slot of zeros is empty.
+    std::uint32_t flipped;
     std::uint32_t hash;
+
+    std::uint32_t number() const { return ~flipped; }
+    bool empty() const { return flipped == 0; }
   };
 
   static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
@@ -94,10 +109,10 @@ class HashSlots {
     const std::size_t mask = slots_.size() - 1;
     for (std::size_t place = hash & mask;; place = (place + 1) & mask) {
       const Slot& slot = slots_[place];
-      if (slot.number == kNone) {
+      if (slot.empty()) {
         return kNowhere;
       }
-      if (slot.hash == hash && equal(slot.number)) {
+      if (slot.hash == hash && equal(slot.number())) {
         return place;
       }
     }
@@ -110,22 +125,25 @@ class HashSlots {
   void Put(Slot slot) {
     const std::size_t mask = slots_.size() - 1;
     std::size_t place = slot.hash & mask;
-    while (slots_[place].number != kNone) {
+    while (!slots_[place].empty()) {
       place = (place + 1) & mask;
     }
     slots_[place] = slot;
   }
 
-  void Grow() {
-    Array<Slot> grown;
-    grown.Resize(slots_.empty() ? kSlotsMin : slots_.size() * 2);
-    std::fill_n(grown.data(), grown.size(), Slot{kNone, 0});
-    std::swap(grown, slots_);
-    for (const Slot& slot : grown) {
-      if (slot.number != kNone) {
+  void Resize(std::size_t count) {
+    Array<Slot> resized;
+    resized.ResizeZeroed(count);
+    std::swap(resized, slots_);
+    for (const Slot& slot : resized) {
+      if (!slot.empty()) {
         Put(slot);
       }
     }
+  }
+
+  void Grow() {
+    Resize(slots_.empty() ? kSlotsMin : slots_.size() * 2);
   }
 
   Array<Slot> slots_;

@@ -128,6 +128,8 @@ class Table {
   }
   void PrefetchHash(std::uint32_t hash) const { slots_.Prefetch(hash); }
   RowId Obtain(const Word* words, std::uint32_t hash);
+  // Makes room in the hash for so many rows in all, which are soon to come.
+  void Expect(std::size_t rows) { slots_.Reserve(rows); }
 
   // Makes exactly the touched rows whose count is positive visible in the new view, and leaves
   // other rows alone. Requires: no count is negative (else InternalError).
