@@ -92,9 +92,9 @@ TEST(CyclesAreFilledAndEmptied) {
   for (Word node = 0; node < kNodes; ++node) {
     Insert(database, node, (node + 1) % kNodes);
   }
-  CHECK(database.Commit().front().inserted_count == kNodes * kNodes);
+  CHECK(database.Commit().front()->inserted_count() == kNodes * kNodes);
   Delete(database, kNodes - 1, 0);
-  CHECK(database.Commit().front().deleted_count == kNodes * (kNodes + 1) / 2);
+  CHECK(database.Commit().front()->deleted_count() == kNodes * (kNodes + 1) / 2);
   CHECK(Has(database, 0, kNodes - 1));
   CHECK(!Has(database, kNodes - 1, 0));
   Insert(database, kNodes - 1, 0);
@@ -178,7 +178,7 @@ TEST(InterruptedCommitsLeaveNoTrace) {
   CHECK(database.table(kReach).size() == 0);
   CHECK(database.Commit().empty());
   Insert(database, 0, 1);
-  CHECK(database.Commit([] { return true; }).front().inserted_count == 1);
+  CHECK(database.Commit([] { return true; }).front()->inserted_count() == 1);
   CHECK(Has(database, 0, 1));
 }
 

@@ -64,8 +64,8 @@ std::set<WordRow> ScanIndex(const Table& table, std::size_t index, View view) {
   std::set<WordRow> rows;
   std::vector<std::size_t> key(columns.size(), 0);
   for (;;) {
-    for (RowId row = table.First(index, [&key](std::size_t i) { return kValues[key[i]]; });
-         row != kNoRow; row = table.Next(index, row)) {
+    for (const RowId row :
+         table.Matches(index, [&key](std::size_t i) { return kValues[key[i]]; })) {
       for (std::size_t i = 0; i < key.size(); ++i) {
         CHECK(table.Row(row)[columns[i]] == kValues[key[i]]);
       }
@@ -169,6 +169,7 @@ void RunTransactions(std::size_t width, bool is_counting, unsigned seed) {
     if (transaction == 20 && width > 1) {
       CHECK(table.AddIndex({1}) == 1);
       CHECK(table.AddIndex({0}) == 0);
+      CHECK(table.AddIndex({}) == 2);
       CheckViews(table, model, changed);
     }
     table.Seal();

@@ -103,9 +103,7 @@ class Array {
   static constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
   // Whether an array of that capacity has pages of its own.
-  static bool IsLarge(std::size_t capacity) {
-    return capacity * sizeof(Element) >= 2 * kHugePage;
-  }
+  static bool IsLarge(std::size_t capacity) { return capacity * sizeof(Element) >= 2 * kHugePage; }
   static std::size_t PageBytes(std::size_t capacity) {
     return (capacity * sizeof(Element) + kHugePage - 1) / kHugePage * kHugePage;
   }

@@ -214,8 +214,8 @@ std::vector<RowId> Database::Select(std::uint32_t number,
     }
   } else if (index) {
     const std::vector<std::uint32_t>& columns = table.indexes()[*index].columns();
-    for (RowId row = table.First(*index, [&](std::size_t i) { return *wanted[columns[i]]; });
-         row != kNoRow; row = table.Next(*index, row)) {
+    for (const RowId row :
+         table.Matches(*index, [&](std::size_t i) { return *wanted[columns[i]]; })) {
       visit(row);
     }
   } else {

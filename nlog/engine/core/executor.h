@@ -22,6 +22,7 @@
 #ifndef NLOG_ENGINE_CORE_EXECUTOR_H_
 #define NLOG_ENGINE_CORE_EXECUTOR_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -72,6 +73,9 @@ class Executor {
   const RuleWork& work() const { return work_; }
 
  private:
+  // How many rows ahead of the one that a look-up visits are being fetched.
+  static constexpr std::size_t kPrefetched = 8;
+
   void CountRow() {
     if (++work_.rows_read % kRowsPerAsk == 0 && should_stop_ && should_stop_()) [[unlikely]] {
       throw Interrupted();
@@ -147,15 +151,17 @@ class Executor {
   bool Lookup(const Step& step) {
     ++work_.probes;
     const Table& table = tables_[step.table];
-    for (RowId row = table.First(step.index, KeyOf(step)); row != kNoRow;) {
-      const RowId next = table.Next(step.index, row);
-      if (next != kNoRow) {
-        table.Prefetch(next);
+    const std::span<const RowId> rows = table.Matches(step.index, KeyOf(step));
+    for (std::size_t i = 0; i < std::min(rows.size(), kPrefetched); ++i) {
+      table.Prefetch(rows[i]);
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i + kPrefetched < rows.size()) {
+        table.Prefetch(rows[i + kPrefetched]);
       }
-      if (Visit(step, table, row)) {
+      if (Visit(step, table, rows[i])) {
         return true;
       }
-      row = next;
     }
     return false;
   }

@@ -76,8 +76,7 @@ class HashSlots {
   void Erase(std::uint32_t hash, std::uint32_t number) {
     std::size_t hole = PlaceOf(hash, number);
     const std::size_t mask = slots_.size() - 1;
-    for (std::size_t next = (hole + 1) & mask; !slots_[next].empty();
-         next = (next + 1) & mask) {
+    for (std::size_t next = (hole + 1) & mask; !slots_[next].empty(); next = (next + 1) & mask) {
       const std::size_t home = slots_[next].hash & mask;
       if (((next - home) & mask) >= ((next - hole) & mask)) {
         slots_[hole] = slots_[next];
@@ -142,9 +141,7 @@ class HashSlots {
     }
   }
 
-  void Grow() {
-    Resize(slots_.empty() ? kSlotsMin : slots_.size() * 2);
-  }
+  void Grow() { Resize(slots_.empty() ? kSlotsMin : slots_.size() * 2); }
 
   Array<Slot> slots_;
   std::size_t size_ = 0;

@@ -98,12 +98,11 @@ class Table {
     return FindKey([words](std::size_t i) { return words[i]; });
   }
 
-  // The first row of an index with the given key, visible or not, or kNoRow; and the next one.
+  // The rows with the given key in an index, visible or not; good until the table changes.
   template <typename Key>
-  RowId First(std::size_t index, Key key) const {
-    return indexes_[index].First(rows_, key);
+  std::span<const RowId> Matches(std::size_t index, Key key) const {
+    return indexes_[index].Find(rows_, key);
   }
-  RowId Next(std::size_t index, RowId row) const { return indexes_[index].Next(row); }
   // Fetches what will be read of a row first.
   void Prefetch(RowId row) const {
     rows_.Prefetch(row);

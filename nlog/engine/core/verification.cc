@@ -68,8 +68,7 @@ class Verification {
     }
     ++work_.probes;
     const Table& table = state_.table(step->table);
-    for (RowId row = table.First(step->index, KeyOf(*step)); row != kNoRow;
-         row = table.Next(step->index, row)) {
+    for (const RowId row : table.Matches(step->index, KeyOf(*step))) {
       CountRow();
       if (table.Visible(row, View::kNew) && Load(table.Row(row), step->loads, step->checks) &&
           Join(step + 1)) {
