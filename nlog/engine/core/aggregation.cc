@@ -166,11 +166,13 @@ class Maintenance {
 
   RowId OldRow() {
     ++work_.probes;
-    RowId row = head_.First(aggregation_.index, [&](std::size_t i) { return row_[i]; });
-    while (row != kNoRow && !head_.Visible(row, View::kOld)) {
-      row = head_.Next(aggregation_.index, row);
+    for (const RowId row :
+         head_.Matches(aggregation_.index, [&](std::size_t i) { return row_[i]; })) {
+      if (head_.Visible(row, View::kOld)) {
+        return row;
+      }
     }
-    return row;
+    return kNoRow;
   }
 
   std::vector<Word> GroupColumns() const {
@@ -243,8 +245,8 @@ class Maintenance {
   std::optional<Word> ReadExtreme(const AggregateFunction& function) {
     ++work_.probes;
     std::optional<Word> best;
-    for (RowId row = source_.First(function.index, [&](std::size_t i) { return row_[i]; });
-         row != kNoRow; row = source_.Next(function.index, row)) {
+    for (const RowId row :
+         source_.Matches(function.index, [&](std::size_t i) { return row_[i]; })) {
       CountRow();
       const Word value = source_.Row(row)[function.column];
       if (source_.Visible(row, View::kNew) && (!best || IsBetter(function, value, *best))) {
@@ -311,8 +313,7 @@ class Maintenance {
   bool HasValue(const AggregateFunction& function, Word value, View view) {
     ++work_.probes;
     const auto key = [&](std::size_t i) { return i < aggregation_.group ? row_[i] : value; };
-    for (RowId row = source_.First(function.index, key); row != kNoRow;
-         row = source_.Next(function.index, row)) {
+    for (const RowId row : source_.Matches(function.index, key)) {
       CountRow();
       if (source_.Visible(row, view)) {
         return true;
