@@ -16,16 +16,19 @@ from nlog.compile import load, parse
 from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
 from nlog.program import Program
+from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
 from nlog.tables import TableView
 from nlog.transaction import Transaction
 
 __all__ = [
     "Changes",
+    "ConstraintError",
     "Delta",
     "Derivation",
     "Diagnostic",
     "Engine",
+    "Limits",
     "Program",
     "RuleError",
     "TableView",

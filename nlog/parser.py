@@ -153,7 +153,8 @@ class _Builder(Transformer[Token, Any]):
         return tuple(part for part in parts if part is not None)
 
     def column(self, meta: Meta, parts: list[Any]) -> syntax.ColumnSyntax:
-        return syntax.ColumnSyntax(str(parts[0]), parts[1], self._span(parts[0]))
+        key = self._span(parts[2]) if len(parts) > 2 else None
+        return syntax.ColumnSyntax(str(parts[0]), parts[1], self._span(parts[0]), key)
 
     def named_type(self, meta: Meta, parts: list[Token]) -> syntax.NamedType:
         return syntax.NamedType(str(parts[0]), self._span(meta))

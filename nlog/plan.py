@@ -199,14 +199,17 @@ class StratumPlan:
 class TablePlan:
     """A table: its columns' types and the column sets (ascending) that are indexed.
 
-    `kind` is "input" (written by transactions), "output" (deltas are kept for readers) or
-    "internal".
+    `kind` is "input" (written by transactions), "output" (deltas are kept for readers),
+    "constraint" (rows in it refuse the commit) or "internal". No two rows of an input table may
+    agree in the columns `key` (ascending), if there are any; one of the indexes is on them, unless
+    all columns are.
     """
 
     name: str
-    kind: Literal["input", "output", "internal"]
+    kind: Literal["input", "output", "constraint", "internal"]
     columns: tuple[Type, ...]
     indexes: tuple[tuple[int, ...], ...]
+    key: tuple[int, ...] = ()
 
 
 @frozen

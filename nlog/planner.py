@@ -75,12 +75,16 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
     )
     strata = [_plan_stratum(stratum, lowered.rules, layout) for stratum in lowered.strata]
     strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
+    for table in lowered.tables.values():
+        if 0 < len(table.key) < len(table.columns):
+            layout.index(table.name, table.key)
     tables = tuple(
         p.TablePlan(
             table.name,
             table.kind,
             tuple(column.type for column in table.columns),
             tuple(layout.indexes.get(table.name, ())),
+            table.key,
         )
         for table in lowered.tables.values()
     )

@@ -12,7 +12,7 @@ from attrs import field, frozen
 from nlog.diagnostics import Span
 from nlog.types import Type
 
-Kind = Literal["input", "output", "internal"]
+Kind = Literal["input", "output", "internal", "constraint"]
 
 
 @frozen
@@ -28,12 +28,14 @@ class Table:
     """A declared table.
 
     `name` is unique in the program: where files have private tables of one name, it begins with
-    the file's. A file other than the one of `span` may have rules for an open table.
+    the file's. At a commit no two rows agree in the columns `key` (places, ascending), if there are
+    any. A file other than the one of `span` may have rules for an open table.
     """
 
     name: str
     kind: Kind
     columns: tuple[Column, ...]
+    key: tuple[int, ...] = ()
     is_open: bool = False
     span: Span | None = field(default=None, eq=False, repr=False)
 

@@ -22,6 +22,7 @@ from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
 from nlog.planner import plan
 from nlog.program import Program, Table
+from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
 from nlog.tables import TableView, row_trouble
 from nlog.transaction import Transaction
@@ -34,19 +35,20 @@ class Engine:
     """An incremental evaluator of one program.
 
     `engine[table]` reads a table, `engine.transaction()` changes input tables. TransactionError
-    if a rule fails as it is, with all inputs empty.
+    if a commit with all inputs empty would be refused.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, limits: Limits = NO_LIMITS) -> None:
         if not isinstance(program, Program):
             text = f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
             raise TypeError(text)
         self.program = program
+        self.limits = limits
         compiled, self._layout = plan(program)
         try:
-            self._core = _core.Database(compiled)
-        except _core.EvaluationError as error:
-            raise TransactionError(f"{self._failure(error)}, with all inputs empty") from None
+            self._core = _core.Database(compiled, limits.rows, limits.seconds)
+        except REFUSALS as error:
+            raise self._refusal(error, ", with all inputs empty") from None
         self._lock = RLock()
         self._open = False
         self._explainer: Explainer | None = None
@@ -79,7 +81,7 @@ class Engine:
 
     def recompute(self) -> "Engine":
         """A new engine, computed from this one's input rows and nothing else."""
-        fresh = Engine(self.program)
+        fresh = Engine(self.program, self.limits)
         with self._lock, fresh.transaction() as tx:
             for table in self.program.tables.values():
                 if table.kind == "input":
@@ -110,10 +112,8 @@ class Engine:
             raise TypeError(row_trouble(table, *error.args)) from None
         return self._core.rows(number, dict(enumerate(row)))[0] if is_there else None
 
-    def _failure(self, error: _core.EvaluationError) -> str:
-        number, text = error.args
-        rule = self.program.rules[number]
-        return f"rule of `{rule.head}` at {rule.name}: {text}"
+    def _refusal(self, error: Exception, when: str) -> TransactionError:
+        return refusal(error, self.program, self.limits, list(self._layout.numbers), when)
 
     def _table(self, name: str, error: type[Exception]) -> Table:
         table = self.program.tables.get(name)

@@ -139,11 +139,12 @@ TypeSyntax = NamedType | ListType
 
 @frozen
 class ColumnSyntax:
-    """`name: type` of a table or record."""
+    """`name: type` of a table or record; `key` is where the word stands that makes it a key."""
 
     name: str
     type: TypeSyntax
     span: Span = field(eq=False, repr=False)
+    key: Span | None = field(default=None, eq=False, repr=False)
 
 
 @frozen

@@ -35,12 +35,13 @@ TERMINALS = {
     "RECORD": "`record`",
     "IMPORT": "`import`",
     "MODIFIER": "a modifier such as `input`",
+    "KEY": "`key`",
     "NOT": "`not`",
     "$END": "the end of the file",
 }
 EXPRESSION_STARTS = {"STRING", "INT", "TRUTH", "MAC", "IP4", "PREFIX", "LSQB"}
 OPERATORS = {"BAR", "CARET", "AMPERSAND", "SHIFT", "SIGN", "FACTOR", "FIELD_DOT"}
-KEYWORDS = ("export", "import", "input", "open", "output", "record", "table")
+KEYWORDS = ("constraint", "export", "import", "input", "open", "output", "record", "table")
 EXPECTED_MAX = 6
 WITH_A_STOP = ("end it with `.`",)
 AFTER_NOT = ("`not` stands before an atom or a function; otherwise write `== false` or `!=`",)

@@ -70,6 +70,20 @@ class TableView(AbstractSet[Row]):
 
 def row_trouble(table: Table, row: object, column: int, text: str) -> str:
     """Why a row cannot be one of the table's: a text for errors."""
-    shape = ", ".join(f"{column.name}: {column.type}" for column in table.columns)
     place = "" if column < 0 else f"column `{table.columns[column].name}`: "
-    return f"row {row!r} does not fit `{table.name}({shape})`: {place}{text}"
+    return f"row {row!r} does not fit `{_shape(table)}`: {place}{text}"
+
+
+def key_trouble(table: Table, key: Any, column: int, text: str) -> str:
+    """Why a tuple of values cannot be the key of a row: a text for errors."""
+    place = "" if column < 0 else f"column `{table.columns[table.key[column]].name}`: "
+    shown = key[0] if len(table.key) == 1 else key
+    return f"key {shown!r} does not fit `{_shape(table)}`: {place}{text}"
+
+
+def _shape(table: Table) -> str:
+    columns = (
+        f"{column.name}: {column.type}{' key' * (place in table.key)}"
+        for place, column in enumerate(table.columns)
+    )
+    return f"{table.name}({', '.join(columns)})"

@@ -17,14 +17,16 @@ One transaction at a time: the engine's lock is held from the first line to the 
 gives one that ends in a rollback, come what may.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nlog.changes import Changes, Delta
 from nlog.diagnostics import TransactionError
 from nlog.engine import _core
-from nlog.tables import row_trouble
+from nlog.program import Table
+from nlog.refusals import REFUSALS
+from nlog.tables import key_trouble, row_trouble
 
 if TYPE_CHECKING:
     from nlog.runtime import Engine
@@ -58,11 +60,29 @@ class Transaction:
         """Delete any number of rows. TransactionError names a row that does not fit."""
         self._write(table, rows, self._engine._core.delete)
 
+    def put(self, table: str, *rows: Sequence[Any]) -> None:
+        """Insert rows in place of those with the same key. TransactionError if there is no key."""
+        self.put_many(table, rows)
+
+    def put_many(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Put any number of rows; of those with one key the last stays."""
+        self._keyed(table)
+        self._write(table, rows, self._engine._core.put)
+
+    def remove(self, table: str, *keys: Any) -> None:
+        """Delete the rows with these keys, if they are there.
+
+        A key is the value of the key's column, or a tuple if there are several.
+        """
+        if len(self._keyed(table).key) == 1:
+            keys = tuple((key,) for key in keys)
+        self._write(table, keys, self._engine._core.remove, key_trouble)
+
     def prepare(self) -> Changes:
         """Evaluate the rules now; what the end of the block will change.
 
         Nothing can be written after that, and nothing is visible before the block ends well.
-        TransactionError if a rule fails; the transaction is rolled back then.
+        TransactionError if the transaction is refused; it is rolled back then.
         """
         if self._state != "open":
             raise TransactionError(
@@ -72,9 +92,8 @@ class Transaction:
         self._state = "rolled back"
         try:
             deltas = dict(engine._core.prepare())
-        except _core.EvaluationError as error:
-            text = f"{engine._failure(error)}; the transaction is rolled back"
-            raise TransactionError(text) from None
+        except REFUSALS as error:
+            raise engine._refusal(error, "; the transaction is rolled back") from None
         self._state = "prepared"
         numbers = engine._layout.numbers
         self._changes = Changes(
@@ -135,7 +154,22 @@ class Transaction:
         self._state = "rolled back"
         self._changes = None
 
-    def _write(self, name: str, rows: Iterable[Sequence[Any]], write: Any) -> None:
+    def _keyed(self, name: str) -> Table:
+        table = self._engine._table(name, TransactionError)
+        if not table.key:
+            raise TransactionError(
+                f"`{name}` has no key: `key` after a column's type makes it one; without, use "
+                "insert and delete"
+            )
+        return table
+
+    def _write(
+        self,
+        name: str,
+        rows: Iterable[Sequence[Any]],
+        write: Any,
+        trouble: Callable[..., str] = row_trouble,
+    ) -> None:
         if self._state != "open":
             raise TransactionError(
                 f"the transaction is {self._state}: rows are written inside its `with` block"
@@ -143,11 +177,12 @@ class Transaction:
             )
         table = self._engine._table(name, TransactionError)
         if table.kind != "input":
+            article = "a" if table.kind == "constraint" else "an"
             raise TransactionError(
-                f"`{name}` is an {table.kind} table: rules derive it, transactions write only "
-                "input tables"
+                f"`{name}` is {article} {table.kind} table: rules derive it, transactions write "
+                "only input tables"
             )
         try:
             write(self._engine._layout.numbers[name], rows)
         except _core.RowError as error:
-            raise TransactionError(row_trouble(table, *error.args)) from None
+            raise TransactionError(trouble(table, *error.args)) from None

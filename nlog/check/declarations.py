@@ -72,10 +72,12 @@ class _Declarer:
 
     def _table(self, item: syntax.TableSyntax, name: str) -> Table:
         columns = self._columns(item.columns, self._home[id(item)])
+        keys = {column.name for column in item.columns if column.key is not None}
         return Table(
             name,
             kind_of(item),
             tuple(Column(column, type_) for column, type_ in columns),
+            tuple(place for place, (column, _) in enumerate(columns) if column in keys),
             any(modifier.word == "open" for modifier in item.modifiers),
             item.span,
         )

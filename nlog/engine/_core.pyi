@@ -20,6 +20,22 @@ class EvaluationError(Exception):
     `args` are the number of the rule and a text such as `division by zero: 5 / 0`.
     """
 
+class KeyConflictError(Exception):
+    """A commit would have left rows of one key in a table.
+
+    `args` are a list of (table, row, row), the older row first, and whether there are more. For
+    each row that came and disagrees with another there is one.
+    """
+
+class ConstraintError(Exception):
+    """A commit would have left rows in constraint tables; `args[0]` has these rows by table."""
+
+class LimitError(Exception):
+    """A commit would have gone beyond a limit.
+
+    `args` are "rows" or "seconds", the table that it had made grow most, and by how many rows.
+    """
+
 class RowError(Exception):
     """A row does not fit its table.
 
@@ -73,11 +89,13 @@ class Database:
 
     Raises:
         ValueError: the plan makes no sense.
-        EvaluationError: a rule fails when all inputs are empty.
+        EvaluationError, ConstraintError, LimitError: as `prepare`, when all inputs are empty.
         BaseException: what a signal handler raised while the rules ran.
     """
 
-    def __init__(self, plan: Plan) -> None: ...
+    def __init__(
+        self, plan: Plan, rows_max: int | None = None, seconds_max: float | None = None
+    ) -> None: ...
     def insert(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages rows of an input table; the last call for a row wins.
 
@@ -88,6 +106,15 @@ class Database:
         """
     def delete(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages that rows of an input table go; raises as `insert` does."""
+    def put(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
+        """Stages rows in place of those with the same key; raises as `insert` does."""
+    def remove(self, table: int, keys: Iterable[Sequence[Any]]) -> None:
+        """Stages that the rows with these keys go.
+
+        Raises:
+            RowError: a key does not fit; columns are counted among those of the key.
+            ValueError: the table is not an input, or has no key.
+        """
     def prepare(self) -> list[tuple[int, Delta]]:
         """Works out what follows from what is staged; the output tables that `publish` will change.
 

@@ -1,9 +1,7 @@
 // The Python face of the core: the module nlog.engine._core, described by _core.pyi.
 //
-// Rows become words here and words rows (bindings_codec.h); everything else is the core's. A Store
-// is what a database and the deltas of its commits share: the interner, the codec, and the lock
-// that guards them and the tables. The lock is recursive, since Python code that a conversion calls
-// may come back, and is never waited for with the GIL held; so every method may be called from any
+// Rows become words here and words rows (bindings_rows.h, bindings_codec.h); everything else is the
+// core's. Every method takes the lock of the Store (bindings_store.h), so it may be called from any
 // thread. A commit runs without the GIL and touches no Python object, but for the handlers of
 // signals (bindings_signals.h), which may come back, too, and may then only read.
 
@@ -21,8 +19,11 @@
 #include <vector>
 
 #include "bindings_codec.h"
+#include "bindings_errors.h"
 #include "bindings_plan.h"
+#include "bindings_rows.h"
 #include "bindings_signals.h"
+#include "bindings_store.h"
 #include "bindings_work.h"
 #include "core/database.h"
 #include "core/functions.h"
@@ -34,74 +35,21 @@ namespace {
 
 using core::Word;
 
-PyObject* evaluation_error = nullptr;
-PyObject* row_error = nullptr;
-
-[[noreturn]] void Raise(PyObject* type, const py::tuple& arguments) {
-  PyErr_SetObject(type, arguments.ptr());
-  throw py::error_already_set();
-}
-
-struct Store {
-  std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
-  Codec codec{interner};
-  std::vector<TableCodec> tables;
-  std::recursive_mutex mutex;
-};
-
-// Holds the lock of a store; lets other Python threads run while it waits.
-class Guard {
- public:
-  explicit Guard(Store& store) : lock_(store.mutex, std::try_to_lock) {
-    if (!lock_) {
-      const py::gil_scoped_release release;
-      lock_.lock();
-    }
-  }
-
- private:
-  std::unique_lock<std::recursive_mutex> lock_;
-};
-
-// The rows of a table that `words` hold, one after the other. Requires: the lock of the store.
-py::list DecodeRows(Store& store, std::uint32_t number, const std::vector<Word>& words,
-                    std::size_t count) {
-  const TableCodec& table = store.tables[number];
-  py::list rows;
-  for (std::size_t i = 0; i < count; ++i) {
-    rows.append(store.codec.DecodeRow(words.data() + i * table.columns.size(), table));
-  }
-  return rows;
-}
-
-class Delta {
- public:
-  Delta(std::shared_ptr<Store> store, std::shared_ptr<core::Delta> delta)
-      : store_(std::move(store)), delta_(std::move(delta)) {}
-
-  std::size_t inserted_count() const { return delta_->inserted_count(); }
-  std::size_t deleted_count() const { return delta_->deleted_count(); }
-  py::list Inserted() const {
-    const Guard guard(*store_);
-    return DecodeRows(*store_, delta_->table(), delta_->Inserted(), inserted_count());
-  }
-  py::list Deleted() const {
-    const Guard guard(*store_);
-    return DecodeRows(*store_, delta_->table(), delta_->Deleted(), deleted_count());
-  }
-
- private:
-  std::shared_ptr<Store> store_;
-  std::shared_ptr<core::Delta> delta_;
-};
-
 class Database {
  public:
-  explicit Database(py::handle plan) : store_(std::make_shared<Store>()) {
+  Database(py::handle plan, std::optional<std::uint64_t> rows_max,
+           std::optional<double> seconds_max)
+      : store_(std::make_shared<Store>()) {
     store_->tables = ReadTableCodecs(plan);
+    store_->keys = ReadKeyCodecs(plan);
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
-    Evaluate([&](const core::ShouldStop& should_stop) {
-      database_.emplace(core_plan, store_->interner, should_stop);
+    core::Limits limits;
+    limits.rows = rows_max.value_or(limits.rows);
+    limits.seconds = seconds_max.value_or(limits.seconds);
+    Refusing(*store_, [&] {
+      Evaluate([&](const core::ShouldStop& should_stop) {
+        database_.emplace(core_plan, store_->interner, should_stop, limits);
+      });
     });
   }
 
@@ -113,48 +61,31 @@ class Database {
   }
 
   void Insert(std::uint32_t table, const py::iterable& rows) {
-    const std::size_t width = InputTable(table).columns.size();
-    std::vector<Word> words;
-    std::size_t count = 0;
-    for (const py::handle row : rows) {
-      const Guard guard(*store_);
-      Append(table, row, words);
-      ++count;
-    }
-    const Guard guard(*store_);
-    RequireIdle();
-    for (std::size_t i = 0; i < count; ++i) {
-      database_->Insert(table, words.data() + i * width);
-    }
+    WriteNew(table, rows, &core::Database::Insert);
   }
-
+  void Put(std::uint32_t table, const py::iterable& rows) {
+    WriteNew(table, rows, &core::Database::Put);
+  }
   void Delete(std::uint32_t table, const py::iterable& rows) {
-    const std::size_t width = InputTable(table).columns.size();
-    std::vector<Word> words;
-    std::size_t count = 0;
-    for (const py::handle row : rows) {
-      const Guard guard(*store_);
-      if (const std::optional<std::vector<Word>> found = Find(table, row)) {
-        words.insert(words.end(), found->begin(), found->end());
-        ++count;
-      }
+    InputTable(table);
+    WriteKnown(table, store_->tables[table], rows, &core::Database::Delete);
+  }
+  void Remove(std::uint32_t table, const py::iterable& keys) {
+    if (InputTable(table); store_->keys[table].columns.empty()) {
+      throw ValueError("table `" + store_->tables[table].name + "` has no key");
     }
-    const Guard guard(*store_);
-    RequireIdle();
-    for (std::size_t i = 0; i < count; ++i) {
-      database_->Delete(table, words.data() + i * width);
-    }
+    WriteKnown(table, store_->keys[table], keys, &core::Database::Remove);
   }
 
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<std::shared_ptr<core::Delta>> deltas;
-    {
+    Refusing(*store_, [&] {
       const Evaluating evaluating(is_evaluating_);
       Evaluate(
           [&](const core::ShouldStop& should_stop) { deltas = database_->Prepare(should_stop); });
-    }
+    });
     std::vector<std::pair<std::uint32_t, Delta>> result;
     for (std::shared_ptr<core::Delta>& delta : deltas) {
       const std::uint32_t table = delta->table();
@@ -194,7 +125,7 @@ class Database {
   bool Contains(std::uint32_t number, py::handle row) {
     const Guard guard(*store_);
     TableOf(number);
-    const std::optional<std::vector<Word>> words = Find(number, row);
+    const std::optional<std::vector<Word>> words = FindRow(*store_, store_->tables[number], row);
     if (!words) {
       return false;
     }
@@ -244,7 +175,7 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    Append(py::cast<std::uint32_t>(check.attr("table")), row, words);
+    EncodeRow(*store_, TableOf(py::cast<std::uint32_t>(check.attr("table"))), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
     const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
     words.clear();
@@ -273,6 +204,44 @@ class Database {
   }
 
  private:
+  using Write = void (core::Database::*)(std::uint32_t, const Word*);
+
+  // Stages rows that may be new.
+  void WriteNew(std::uint32_t table, const py::iterable& rows, Write write) {
+    const std::size_t width = InputTable(table).columns.size();
+    std::vector<Word> words;
+    std::size_t count = 0;
+    for (const py::handle row : rows) {
+      const Guard guard(*store_);
+      EncodeRow(*store_, store_->tables[table], row, words);
+      ++count;
+    }
+    const Guard guard(*store_);
+    RequireIdle();
+    for (std::size_t i = 0; i < count; ++i) {
+      (*database_.*write)(table, words.data() + i * width);
+    }
+  }
+
+  // Stages rows or keys, of which those that no table can hold make no change.
+  void WriteKnown(std::uint32_t table, const TableCodec& codec, const py::iterable& rows,
+                  Write write) {
+    std::vector<Word> words;
+    std::size_t count = 0;
+    for (const py::handle row : rows) {
+      const Guard guard(*store_);
+      if (const std::optional<std::vector<Word>> found = FindRow(*store_, codec, row)) {
+        words.insert(words.end(), found->begin(), found->end());
+        ++count;
+      }
+    }
+    const Guard guard(*store_);
+    RequireIdle();
+    for (std::size_t i = 0; i < count; ++i) {
+      (*database_.*write)(table, words.data() + i * codec.columns.size());
+    }
+  }
+
   // Whether a commit is evaluated, for as long as this lives.
   class Evaluating {
    public:
@@ -309,42 +278,6 @@ class Database {
     return table;
   }
 
-  // The values of a row, as many as the table has columns. Raises RowError.
-  py::object ValuesOf(const TableCodec& table, py::handle row) const {
-    const std::size_t width = table.columns.size();
-    const std::string wanted = "a row of table `" + table.name + "` is a sequence of " +
-                               std::to_string(width) + (width == 1 ? " value" : " values");
-    if (!IsSequence(row) || PyDict_Check(row.ptr()) != 0) {
-      Raise(row_error, py::make_tuple(row, -1, wanted + "; this is " + Show(row)));
-    }
-    auto values = py::reinterpret_steal<py::object>(PySequence_Tuple(row.ptr()));
-    if (!values) {
-      throw py::error_already_set();
-    }
-    const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
-    if (size != width) {
-      Raise(row_error, py::make_tuple(row, -1, wanted + "; this one has " + std::to_string(size)));
-    }
-    return values;
-  }
-
-  // Converts each value of a row by `convert(value, type, column)`; raises RowError where it
-  // throws.
-  template <typename Convert>
-  void ForEachValue(std::uint32_t number, py::handle row, Convert convert) {
-    const TableCodec& table = TableOf(number);
-    const py::object values = ValuesOf(table, row);
-    for (std::size_t column = 0; column < table.columns.size(); ++column) {
-      const auto value = py::reinterpret_borrow<py::object>(
-          PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(column)));
-      try {
-        convert(value, table.columns[column]);
-      } catch (const ValueError& error) {
-        Raise(row_error, py::make_tuple(row, column, error.what()));
-      }
-    }
-  }
-
   // Adds the words of a stored row to `words`. Reads copy all they will decode before they decode
   // any of it: to make a Python object may run the garbage collector, and with it code that
   // commits.
@@ -367,31 +300,12 @@ class Database {
     }
   }
 
-  // Adds the words of a row to `words`.
-  void Append(std::uint32_t table, py::handle row, std::vector<Word>& words) {
-    ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
-      words.push_back(store_->codec.Encode(value, type));
-    });
-  }
-
-  // The words of a row, or nothing if no table can hold it.
-  std::optional<std::vector<Word>> Find(std::uint32_t table, py::handle row) {
-    std::vector<Word> words;
-    bool is_known = true;
-    ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
-      const std::optional<Word> word = store_->codec.Find(value, type);
-      is_known = is_known && word.has_value();
-      words.push_back(word.value_or(0));
-    });
-    return is_known ? std::optional(words) : std::nullopt;
-  }
-
   std::optional<Word> FindValue(const py::object& value, py::handle where, const TableCodec& table,
                                 std::uint32_t column) {
     try {
       return store_->codec.Find(value, table.columns[column]);
     } catch (const ValueError& error) {
-      Raise(row_error, py::make_tuple(where, column, error.what()));
+      RaiseRowError(where, static_cast<int>(column), error.what());
     }
   }
 
@@ -424,38 +338,11 @@ class Database {
   bool is_evaluating_ = false;
 };
 
-void TranslateException(std::exception_ptr exception) {
-  try {
-    if (exception) {
-      std::rethrow_exception(exception);
-    }
-  } catch (const core::EvaluationError& error) {
-    PyErr_SetObject(evaluation_error, py::make_tuple(error.rule(), error.what()).ptr());
-  } catch (const core::InternalError& error) {
-    PyErr_SetString(PyExc_AssertionError, error.what());
-  }
-}
-
-// Makes an exception class of the module, which lives as long as the interpreter.
-PyObject* AddException(py::module_& module, const char* name, const char* doc) {
-  const std::string full_name = "nlog.engine._core." + std::string(name);
-  PyObject* type = PyErr_NewExceptionWithDoc(full_name.c_str(), doc, nullptr, nullptr);
-  if (type == nullptr) {
-    throw py::error_already_set();
-  }
-  module.add_object(name, type);
-  return type;
-}
-
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "Runs plans: tables, rules and transactions as words. See nlog/plan.py.";
-  evaluation_error = AddException(module, "EvaluationError",
-                                  "A function failed; args are the rule's number and a text.");
-  row_error = AddException(
-      module, "RowError", "A row does not fit its table; args are row, column (or -1) and a text.");
-  py::register_exception_translator(TranslateException);
+  AddExceptions(module);
   AddWork(module);
   py::class_<Delta>(module, "Delta", py::is_final())
       .def_property_readonly("inserted_count", &Delta::inserted_count)
@@ -463,9 +350,12 @@ PYBIND11_MODULE(_core, module) {
       .def("inserted", &Delta::Inserted)
       .def("deleted", &Delta::Deleted);
   py::class_<Database>(module, "Database", py::is_final())
-      .def(py::init<py::handle>(), py::arg("plan"))
+      .def(py::init<py::handle, std::optional<std::uint64_t>, std::optional<double>>(),
+           py::arg("plan"), py::arg("rows_max") = py::none(), py::arg("seconds_max") = py::none())
       .def("insert", &Database::Insert, py::arg("table"), py::arg("rows"))
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
+      .def("put", &Database::Put, py::arg("table"), py::arg("rows"))
+      .def("remove", &Database::Remove, py::arg("table"), py::arg("keys"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)
       .def("commit", &Database::Commit)

@@ -56,6 +56,8 @@ class ValueType {
 struct TableCodec {
   std::string name;
   bool is_input;
+  // Whether the columns are those of the table's key alone.
+  bool is_key;
   std::vector<ValueType> columns;
 };
 

@@ -143,7 +143,10 @@ core::TableKind ReadKind(py::handle kind) {
   if (text == "internal") {
     return core::TableKind::kInternal;
   }
-  throw ValueError(Show(kind) + " is not a kind of table: input, output or internal");
+  if (text == "constraint") {
+    return core::TableKind::kConstraint;
+  }
+  throw ValueError(Show(kind) + " is no kind of table: input, output, constraint or internal");
 }
 
 }  // namespace
@@ -163,7 +166,8 @@ core::Plan ReadPlan(py::handle plan, Codec& codec) {
     result.tables.push_back({.name = py::cast<std::string>(table.attr("name")),
                              .kind = ReadKind(table.attr("kind")),
                              .width = static_cast<std::uint32_t>(py::len(table.attr("columns"))),
-                             .indexes = py::cast<std::vector<Numbers>>(table.attr("indexes"))});
+                             .indexes = py::cast<std::vector<Numbers>>(table.attr("indexes")),
+                             .key = py::cast<Numbers>(table.attr("key"))});
   }
   for (const py::handle stratum_plan : plan.attr("strata")) {
     core::StratumPlan stratum{.is_recursive = py::cast<bool>(stratum_plan.attr("recursive")),
@@ -187,11 +191,30 @@ std::vector<TableCodec> ReadTableCodecs(py::handle plan) {
   for (const py::handle table : plan.attr("tables")) {
     TableCodec codec{.name = py::cast<std::string>(table.attr("name")),
                      .is_input = ReadKind(table.attr("kind")) == core::TableKind::kInput,
+                     .is_key = false,
                      .columns = {}};
     for (const py::handle type : table.attr("columns")) {
       codec.columns.emplace_back(type);
     }
     codecs.push_back(std::move(codec));
+  }
+  return codecs;
+}
+
+std::vector<TableCodec> ReadKeyCodecs(py::handle plan) {
+  std::vector<TableCodec> codecs = ReadTableCodecs(plan);
+  std::size_t number = 0;
+  for (const py::handle table : plan.attr("tables")) {
+    TableCodec& codec = codecs[number++];
+    std::vector<ValueType> columns;
+    for (const std::uint32_t column : py::cast<Numbers>(table.attr("key"))) {
+      if (column >= codec.columns.size()) {
+        throw ValueError("the key of table `" + codec.name + "` is not on columns of it");
+      }
+      columns.push_back(codec.columns[column]);
+    }
+    codec.is_key = true;
+    codec.columns = std::move(columns);
   }
   return codecs;
 }

@@ -21,6 +21,9 @@ core::StartPlan ReadStartPlan(pybind11::handle plan, Codec& codec);
 // How to encode and decode the rows of each table of a plan.
 std::vector<TableCodec> ReadTableCodecs(pybind11::handle plan);
 
+// How to encode the keys of each table. Throws ValueError if a key is on no column.
+std::vector<TableCodec> ReadKeyCodecs(pybind11::handle plan);
+
 }  // namespace nlog
 
 #endif  // NLOG_ENGINE_BINDINGS_PLAN_H_

@@ -44,6 +44,16 @@ def evaluate(program: Program, inputs: Mapping[str, Iterable[Row]]) -> dict[str,
     return {name: frozenset(rows) for name, rows in tables.items()}
 
 
+def is_refused(program: Program, tables: Mapping[str, frozenset[Row]]) -> bool:
+    """Whether a key or a constraint table forbids a commit that leaves these rows."""
+    for name, rows in tables.items():
+        table = program.tables[name]
+        keys = {tuple(row[place] for place in table.key) for row in rows}
+        if (table.key and len(keys) < len(rows)) or (table.kind == "constraint" and rows):
+            return True
+    return False
+
+
 def _derive(rule: Rule, tables: Mapping[str, set[Row]]) -> Iterator[Row]:
     return _rows(rule, _solve(list(rule.body), {}, tables))
 

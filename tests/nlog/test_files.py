@@ -119,7 +119,7 @@ def test_a_text_sees_what_it_imports(write):
 
 def test_modifiers_are_names_elsewhere():
     program = nlog.parse(
-        "input table open(key: int, export: int)\noutput table input(open: int)\n"
+        "input table open(key: int key, export: int)\noutput table input(open: int)\n"
         "input(key) :- open(key, export), export > 0.\n"
     )
     engine = nlog.Engine(program)

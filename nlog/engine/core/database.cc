@@ -75,8 +75,12 @@ struct DerivationSink {
 }  // namespace
 
 Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
-                   const ShouldStop& should_stop)
-    : interner_(std::move(interner)), tables_(MakeTables(plan)), program_(plan, tables_) {
+                   const ShouldStop& should_stop, const Limits& limits)
+    : interner_(std::move(interner)),
+      tables_(MakeTables(plan)),
+      program_(plan, tables_),
+      guards_(plan, tables_),
+      limits_(limits) {
   is_touched_.resize(plan.tables.size(), false);
   for (const TablePlan& table : plan.tables) {
     is_output_.push_back(table.kind == TableKind::kOutput);
@@ -122,10 +126,43 @@ void Database::Delete(std::uint32_t table, const Word* row) {
   }
 }
 
+template <typename Key>
+void Database::DeleteByKey(std::uint32_t number, std::size_t index, Key key) {
+  Touch(number);
+  Table& table = tables_[number];
+  for (const RowId row : table.Matches(index, key)) {
+    table.SetNew(row, false);
+  }
+}
+
+void Database::Put(std::uint32_t table, const Word* row) {
+  RequireOpen();
+  if (const std::optional<std::size_t> index = guards_.key_index(table)) {
+    const std::vector<std::uint32_t>& columns = tables_[table].indexes()[*index].columns();
+    DeleteByKey(table, *index, [&](std::size_t i) { return row[columns[i]]; });
+  }
+  Insert(table, row);
+}
+
+void Database::Remove(std::uint32_t table, const Word* key) {
+  RequireOpen();
+  if (const std::optional<std::size_t> index = guards_.key_index(table)) {
+    DeleteByKey(table, *index, [key](std::size_t i) { return key[i]; });
+  } else {
+    Delete(table, key);
+  }
+}
+
 std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_stop) {
   RequireOpen();
   try {
-    Work work = Evaluate(program_, tables_, *interner_, touched_, should_stop);
+    const LimitWatch watch(limits_, tables_, should_stop);
+    Work guarding;
+    guards_.RequireKeys(tables_, touched_, guarding);
+    Work work = Evaluate(program_, tables_, *interner_, touched_, std::ref(watch));
+    guards_.RequireConstraints(tables_);
+    watch.RequireEnd();
+    work.total += guarding.total;
     std::vector<std::shared_ptr<Delta>> deltas = OutputDeltas();
     prepared_ = std::move(work);
     return deltas;

@@ -4,7 +4,8 @@
 // throws if that fails; then Publish makes everything visible at once. Rollback, at any time
 // before, leaves everything as it was; Prepare does so itself before it throws. What can fail
 // happens in Prepare, so that several databases can change together: prepare all, then publish all.
-// Reads see the last committed state, whatever is staged or prepared.
+// Reads see the last committed state, whatever is staged or prepared. Guards (guards.h) say what
+// else a commit is refused for.
 //
 // The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
 // database is made.
@@ -27,6 +28,7 @@
 
 #include "delta.h"
 #include "evaluation.h"
+#include "guards.h"
 #include "interner.h"
 #include "interrupt.h"
 #include "plan.h"
@@ -49,10 +51,10 @@ using Derivation = std::vector<Support>;
 
 class Database {
  public:
-  // Throws PlanError if the plan is faulty, EvaluationError if a rule fails on empty inputs,
-  // Interrupted if `should_stop` (not kept) says so.
-  Database(const Plan& plan, std::shared_ptr<Interner> interner,
-           const ShouldStop& should_stop = {});
+  // Throws PlanError if the plan is faulty, and what Prepare throws on empty inputs. `should_stop`
+  // is not kept.
+  Database(const Plan& plan, std::shared_ptr<Interner> interner, const ShouldStop& should_stop = {},
+           const Limits& limits = {});
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() { KeepDeltas(); }
@@ -65,10 +67,15 @@ class Database {
   // Requires: the table is an input. Throws std::logic_error after Prepare. O(number of indexes).
   void Insert(std::uint32_t table, const Word* row);
   void Delete(std::uint32_t table, const Word* row);
+  // Stages the row in place of those that agree with it in the key of the table, or just the row if
+  // the table has none. O(number of indexes) and the rows of that key that the transaction touched.
+  void Put(std::uint32_t table, const Word* row);
+  // Stages that the rows with these words in the key of the table go. Requires: it has a key.
+  void Remove(std::uint32_t table, const Word* key);
 
   // The changes of the output tables that Publish will make, in the order of the tables; tables
-  // that do not change are left out. Throws as Evaluate does, after rolling back, and
-  // std::logic_error if the transaction is prepared already.
+  // that do not change are left out. Throws as Evaluate does, KeyError, ConstraintError or
+  // LimitError, after rolling back, and std::logic_error if the transaction is prepared already.
   std::vector<std::shared_ptr<Delta>> Prepare(const ShouldStop& should_stop = {});
   // Makes what was prepared visible. Requires: prepared. Linear in the touched rows.
   void Publish() noexcept;
@@ -102,6 +109,8 @@ class Database {
  private:
   void RequireOpen() const;
   void Touch(std::uint32_t table);
+  template <typename Key>
+  void DeleteByKey(std::uint32_t table, std::size_t index, Key key);
   void ForgetTouched() noexcept;
   std::vector<std::shared_ptr<Delta>> OutputDeltas();
   void KeepDeltas() noexcept;
@@ -110,6 +119,8 @@ class Database {
   std::vector<Table> tables_;
   std::vector<bool> is_output_;
   Program program_;
+  Guards guards_;
+  Limits limits_;
   // The tables that the running transaction may have touched.
   std::vector<std::uint32_t> touched_;
   // Whether an input table is among them.

@@ -105,13 +105,14 @@ struct StratumPlan {
   std::optional<AggregatePlan> aggregate = {};
 };
 
-enum class TableKind { kInput, kOutput, kInternal };
+enum class TableKind { kInput, kOutput, kInternal, kConstraint };
 
 struct TablePlan {
   std::string name;
   TableKind kind;
   std::uint32_t width;
   std::vector<std::vector<std::uint32_t>> indexes;
+  std::vector<std::uint32_t> key = {};
 };
 
 struct Plan {

@@ -73,6 +73,8 @@ class Table {
   std::size_t size() const { return size_; }
   // The number of rows in the new view. Requires: sealed since the last change.
   std::size_t new_size() const { return size_ + came().size() - went().size(); }
+  // The number of rows stored: those of the old view, and those that the transaction has added.
+  std::size_t stored() const { return slots_.size(); }
   // Row numbers are below this; not all of them name a row.
   RowId row_limit() const { return static_cast<RowId>(states_.size()); }
   // The memory the table holds, touched or not.

@@ -1,0 +1,70 @@
+// See bindings_rows.h.
+
+#include "bindings_rows.h"
+
+#include <string>
+
+#include "bindings_errors.h"
+
+namespace py = pybind11;
+
+namespace nlog {
+namespace {
+
+using core::Word;
+
+// The values of a row, as many as the table has columns.
+py::object ValuesOf(const TableCodec& table, py::handle row) {
+  const std::size_t width = table.columns.size();
+  const std::string wanted = (table.is_key ? "a key of table `" : "a row of table `") + table.name +
+                             "` is a sequence of " + std::to_string(width) +
+                             (width == 1 ? " value" : " values");
+  if (!IsSequence(row) || PyDict_Check(row.ptr()) != 0) {
+    RaiseRowError(row, -1, wanted + "; this is " + Show(row));
+  }
+  auto values = py::reinterpret_steal<py::object>(PySequence_Tuple(row.ptr()));
+  if (!values) {
+    throw py::error_already_set();
+  }
+  const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
+  if (size != width) {
+    RaiseRowError(row, -1, wanted + "; this one has " + std::to_string(size));
+  }
+  return values;
+}
+
+// Converts each value of a row by `convert(value, type)`; raises RowError where it throws.
+template <typename Convert>
+void ForEachValue(const TableCodec& table, py::handle row, Convert convert) {
+  const py::object values = ValuesOf(table, row);
+  for (std::size_t column = 0; column < table.columns.size(); ++column) {
+    const auto value = py::reinterpret_borrow<py::object>(
+        PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(column)));
+    try {
+      convert(value, table.columns[column]);
+    } catch (const ValueError& error) {
+      RaiseRowError(row, static_cast<int>(column), error.what());
+    }
+  }
+}
+
+}  // namespace
+
+void EncodeRow(Store& store, const TableCodec& table, py::handle row, std::vector<Word>& words) {
+  ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
+    words.push_back(store.codec.Encode(value, type));
+  });
+}
+
+std::optional<std::vector<Word>> FindRow(Store& store, const TableCodec& table, py::handle row) {
+  std::vector<Word> words;
+  bool is_known = true;
+  ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
+    const std::optional<Word> word = store.codec.Find(value, type);
+    is_known = is_known && word.has_value();
+    words.push_back(word.value_or(0));
+  });
+  return is_known ? std::optional(words) : std::nullopt;
+}
+
+}  // namespace nlog

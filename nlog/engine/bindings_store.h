@@ -1,0 +1,79 @@
+// What a database and the deltas of its commits share, and the lock that guards it.
+//
+// A Store has the interner, the codecs of rows, and the lock for them and for the tables. The lock
+// is recursive, since Python code that a conversion calls may come back, and is never waited for
+// with the GIL held.
+
+#ifndef NLOG_ENGINE_BINDINGS_STORE_H_
+#define NLOG_ENGINE_BINDINGS_STORE_H_
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "bindings_codec.h"
+#include "core/database.h"
+
+namespace nlog {
+
+struct Store {
+  std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
+  Codec codec{interner};
+  std::vector<TableCodec> tables;
+  // By the number of the table; of one without a key there are no columns.
+  std::vector<TableCodec> keys;
+  std::recursive_mutex mutex;
+};
+
+// Holds the lock of a store; lets other Python threads run while it waits.
+class Guard {
+ public:
+  explicit Guard(Store& store) : lock_(store.mutex, std::try_to_lock) {
+    if (!lock_) {
+      const pybind11::gil_scoped_release release;
+      lock_.lock();
+    }
+  }
+
+ private:
+  std::unique_lock<std::recursive_mutex> lock_;
+};
+
+// The rows of a table that `words` hold, one after the other. Requires: the lock of the store.
+inline pybind11::list DecodeRows(Store& store, std::uint32_t number,
+                                 const std::vector<core::Word>& words, std::size_t count) {
+  const TableCodec& table = store.tables[number];
+  pybind11::list rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    rows.append(store.codec.DecodeRow(words.data() + i * table.columns.size(), table));
+  }
+  return rows;
+}
+
+class Delta {
+ public:
+  Delta(std::shared_ptr<Store> store, std::shared_ptr<core::Delta> delta)
+      : store_(std::move(store)), delta_(std::move(delta)) {}
+
+  std::size_t inserted_count() const { return delta_->inserted_count(); }
+  std::size_t deleted_count() const { return delta_->deleted_count(); }
+  pybind11::list Inserted() const {
+    const Guard guard(*store_);
+    return DecodeRows(*store_, delta_->table(), delta_->Inserted(), inserted_count());
+  }
+  pybind11::list Deleted() const {
+    const Guard guard(*store_);
+    return DecodeRows(*store_, delta_->table(), delta_->Deleted(), deleted_count());
+  }
+
+ private:
+  std::shared_ptr<Store> store_;
+  std::shared_ptr<core::Delta> delta_;
+};
+
+}  // namespace nlog
+
+#endif  // NLOG_ENGINE_BINDINGS_STORE_H_
