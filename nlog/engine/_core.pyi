@@ -58,10 +58,13 @@ class Work:
         """Rows derived, counted before duplicates are found."""
     @property
     def retracted(self) -> int:
-        """Derivations taken back, and rows of recursive strata deleted for a try."""
+        """Derivations taken back; in recursive strata, only those that rows rested on."""
+    @property
+    def checked(self) -> int:
+        """Rows of recursive strata for which another derivation was sought, each time."""
     @property
     def rederived(self) -> int:
-        """Rows of recursive strata that were deleted for a try and held otherwise."""
+        """Rows of recursive strata that were taken away and found to hold in the end."""
     @property
     def inserted(self) -> int:
         """Rows of all tables, inputs included, that are there and were not."""

@@ -17,8 +17,8 @@ std::string ShowWork(const core::Work& work) {
   const std::pair<const char*, std::uint64_t> counters[] = {
       {"rows_read", work.total.rows_read}, {"probes", work.total.probes},
       {"derived", work.total.derived},     {"retracted", work.total.retracted},
-      {"rederived", work.rederived},       {"inserted", work.inserted},
-      {"deleted", work.deleted},
+      {"checked", work.checked},           {"rederived", work.rederived},
+      {"inserted", work.inserted},         {"deleted", work.deleted},
   };
   std::string text;
   for (const auto& [name, count] : counters) {
@@ -37,6 +37,7 @@ void AddWork(py::module_& module) {
       .def_property_readonly("probes", [](const Work& work) { return work.total.probes; })
       .def_property_readonly("derived", [](const Work& work) { return work.total.derived; })
       .def_property_readonly("retracted", [](const Work& work) { return work.total.retracted; })
+      .def_readonly("checked", &Work::checked)
       .def_readonly("rederived", &Work::rederived)
       .def_readonly("inserted", &Work::inserted)
       .def_readonly("deleted", &Work::deleted)

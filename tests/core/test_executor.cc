@@ -8,52 +8,10 @@
 
 #include "check.h"
 #include "nlog/engine/core/database.h"
+#include "plans.h"
 
 namespace nlog::core {
 namespace {
-
-constexpr std::uint32_t kEdge = 0;
-constexpr std::uint32_t kReach = 1;
-constexpr std::uint32_t kUnit = 2;
-
-using WordRow = std::vector<Word>;
-
-TablePlan InputPlan() { return {"edge", TableKind::kInput, 2, {{0}, {1}, {}}}; }
-TablePlan OutputPlan() { return {"reach", TableKind::kOutput, 2, {{1}}}; }
-TablePlan UnitPlan() { return {"$unit", TableKind::kInternal, 0, {}}; }
-
-// reach(a, b) :- edge(a, b).
-RulePlan CopyRule() {
-  const StartPlan delta{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, {2, {}, {}, {0, 1}}};
-  const StartPlan check{kReach,           -1, false,
-                        {{0, 0}, {1, 1}}, {}, {2, {}, {ExistsPlan{kEdge, {0, 1}, false, 0}}, {}}};
-  return {0, kReach, {delta}, {}, check};
-}
-
-// reach(a, c) :- reach(a, b), edge(b, c).
-RulePlan StepRule() {
-  const StartPlan from_reach{kReach, 0,
-                             false,  {{0, 0}, {1, 1}},
-                             {},     {3, {}, {LookupPlan{kEdge, 0, {1}, {{1, 2}}, {}, 1}}, {0, 2}}};
-  const StartPlan from_edge{kEdge, 1,
-                            false, {{0, 1}, {1, 2}},
-                            {},    {3, {}, {LookupPlan{kReach, 0, {1}, {{0, 0}}, {}, 0}}, {0, 2}}};
-  const StartPlan check{
-      kReach,
-      -1,
-      false,
-      {{0, 0}, {1, 2}},
-      {},
-      {3,
-       {},
-       {LookupPlan{kEdge, 1, {2}, {{0, 1}}, {}, 1}, ExistsPlan{kReach, {0, 1}, false, 0}},
-       {}}};
-  return {1, kReach, {from_reach, from_edge}, {}, check};
-}
-
-Plan ReachPlan() {
-  return {{InputPlan(), OutputPlan(), UnitPlan()}, {{true, {kReach}, {CopyRule(), StepRule()}}}};
-}
 
 // reach(a, d) :- edge(a, b), every other row too, d = 100 / b.
 Plan DividePlan() {

@@ -43,7 +43,7 @@ Work Evaluate(const Program& program, std::span<Table> tables, Interner& interne
     if (stratum.aggregation) {
       MaintainAggregation(*stratum.aggregation, state);
     } else if (stratum.is_recursive) {
-      MaintainByRederiving(stratum, state);
+      MaintainByRanks(stratum, state);
     } else {
       MaintainByCounting(stratum, state);
     }

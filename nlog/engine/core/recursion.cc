@@ -1,19 +1,20 @@
 // See recursion.h.
 //
-// Steps 1 and 3 are the same fixpoint with different sinks: a frontier of rows a table, which
-// grows at its end while the delta plans that start at the table run from its rows.
-//
-// Step 1 reads only the old view and takes the new one away, so its sink acts at once. Step 3
-// stores rows in the very tables that its pipelines walk through; its sink keeps them aside, and
-// they are stored after each batch.
+// Insertion is a fixpoint: a frontier of rows a table, which grows at its end while the delta plans
+// that start at the table run from its rows. What is derived belongs into the very tables that the
+// plans walk through; so it is kept aside and stored after each batch.
 
 #include "recursion.h"
 
 #include <algorithm>
 #include <deque>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "deletion.h"
 #include "executor.h"
+#include "ranks.h"
 
 namespace nlog::core {
 namespace {
@@ -21,135 +22,118 @@ namespace {
 // How many rows are started from before what they derive is stored.
 constexpr std::size_t kBatchMax = 1024;
 
-// Rows of one table in the order in which they changed, and how many have been started from.
+// Rows of one table in the order in which they came, and how many have been started from.
 struct Frontier {
   std::vector<RowId> rows;
   std::size_t started = 0;
 };
 
-struct OverdeleteSink {
-  static constexpr bool kTraces = false;
-  static constexpr bool kNotesFailures = false;
-  static constexpr Views kViews = kAllOld;
-
-  Table& head;
-  Frontier& frontier;
-  std::uint64_t emitted = 0;
-
-  bool Emit(const Word* words) {
-    ++emitted;
-    const RowId row = head.Find(words);
-    Require(row != kNoRow && head.Visible(row, View::kOld), "a derived row is not in its table");
-    if (head.Visible(row, View::kNew)) {
-      head.SetNew(row, false);
-      frontier.rows.push_back(row);
-    }
-    return false;
-  }
-
-  void EndBatch() {}
-
-  // The changes of a table below that matter to this step.
-  static RowNumbers Changes(const Table& table, bool is_negated) {
-    return is_negated ? table.came() : table.went();
-  }
-  static std::uint64_t& Account(RuleWork& work) { return work.retracted; }
+// What inserts rows share.
+struct Insertion {
+  const Stratum& stratum;
+  CommitState& state;
+  // By the place of their table in the stratum.
+  std::vector<Frontier> frontiers;
 };
 
 struct InsertSink {
-  static constexpr bool kTraces = false;
-  static constexpr bool kNotesFailures = true;
-  static constexpr Views kViews = kAllNew;
+  static constexpr bool kTraces = true;
 
   Table& head;
-  Frontier& frontier;
+  Footing footing;
+  // Of the row started from; 0 if it is of another stratum.
+  Rank start_rank = 0;
   std::uint64_t emitted = 0;
-  std::size_t kept = 0;
+  // Rows to be stored, and the highest rank that each rests on.
   std::vector<Word> words_kept = {};
+  std::vector<Rank> highest_kept = {};
+
+  void Trace(std::uint32_t position, std::uint32_t, RowId row) { footing.Trace(position, row); }
 
   bool Emit(const Word* words) {
     ++emitted;
     const RowId row = head.Find(words);
     if (row == kNoRow || !head.Visible(row, View::kNew)) {
       words_kept.insert(words_kept.end(), words, words + head.width());
-      ++kept;
+      highest_kept.push_back(std::max(start_rank, footing.Highest()));
     }
     return false;
   }
-
-  void EndBatch() {
-    for (std::size_t i = 0; i < kept; ++i) {
-      const RowId row = head.Obtain(words_kept.data() + i * head.width());
-      if (!head.Visible(row, View::kNew)) {
-        head.SetNew(row, true);
-        frontier.rows.push_back(row);
-      }
-    }
-    kept = 0;
-    words_kept.clear();
-  }
-
-  static RowNumbers Changes(const Table& table, bool is_negated) {
-    return is_negated ? table.went() : table.came();
-  }
-  static std::uint64_t& Account(RuleWork& work) { return work.derived; }
 };
 
 // A delta plan with its sink, ready to run from one batch of rows after another.
-template <typename Sink>
 class Runner {
  public:
-  Runner(const Rule& rule, const Pipeline& delta, Frontier& frontier, CommitState& state)
+  Runner(const Rule& rule, const Pipeline& delta, Insertion& insertion)
       : rule_(rule),
         delta_(delta),
-        source_(state.table(delta.table)),
-        state_(state),
-        sink_{.head = state.table(rule.head), .frontier = frontier},
-        executor_(state.tables(), delta, Sink::kViews, state.context(), state.should_stop(),
-                  sink_) {}
+        insertion_(insertion),
+        state_(insertion.state),
+        source_(state_.table(delta.table)),
+        sink_{.head = state_.table(rule.head),
+              .footing = Footing(delta, insertion.stratum, state_.tables())},
+        executor_(state_.tables(), delta, kAllNew, state_.context(), state_.should_stop(), sink_) {}
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  // Requires: `rows` does not belong to the frontier, which may move.
+  // Requires: `rows` does not belong to a frontier, which may move.
   void Run(const RowNumbers& rows) {
+    const bool is_own = delta_.own != Pipeline::kNotOwn;
     for (std::size_t i = 0; i < rows.size(); ++i) {
+      sink_.start_rank = is_own ? RankOf(source_, rows[i]) : 0;
       executor_.Run(source_.Row(rows[i]));
-      if constexpr (Sink::kNotesFailures) {
-        state_.NoteFailure(rule_, delta_, rows[i]);
-      }
+      state_.NoteFailure(rule_, delta_, rows[i]);
       if ((i + 1) % kBatchMax == 0) {
-        sink_.EndBatch();
+        Store();
       }
     }
-    sink_.EndBatch();
-    state_.ForgetFailures();
+    Store();
   }
 
   void Account() const {
     RuleWork work = executor_.work();
-    Sink::Account(work) = sink_.emitted;
+    work.derived = sink_.emitted;
     state_.Account(rule_, work);
   }
 
  private:
+  void Store() {
+    std::vector<Rank>& highest = sink_.highest_kept;
+    if (!highest.empty() && std::ranges::max(highest) > kRankMax - kRankStep) [[unlikely]] {
+      const Renumbering renumbering(insertion_.stratum, state_.tables());
+      std::ranges::transform(highest, highest.begin(),
+                             [&](Rank rank) { return renumbering.After(rank); });
+    }
+    for (std::size_t i = 0; i < highest.size(); ++i) {
+      const RowId row = sink_.head.Obtain(sink_.words_kept.data() + i * sink_.head.width());
+      if (!sink_.head.Visible(row, View::kNew)) {
+        SetRank(sink_.head, row, highest[i] + kRankStep);
+        sink_.head.SetNew(row, true);
+        insertion_.frontiers[rule_.head_own].rows.push_back(row);
+      }
+    }
+    highest.clear();
+    sink_.words_kept.clear();
+  }
+
   const Rule& rule_;
   const Pipeline& delta_;
-  const Table& source_;
+  Insertion& insertion_;
   CommitState& state_;
-  Sink sink_;
-  Executor<Sink> executor_;
+  const Table& source_;
+  InsertSink sink_;
+  Executor<InsertSink> executor_;
 };
 
-// One fixpoint over the delta plans of a stratum.
-template <typename Sink>
+// Runs the delta plans that start at the stratum's own tables.
 class Fixpoint {
  public:
-  Fixpoint(const Stratum& stratum, CommitState& state, std::vector<Frontier>& frontiers)
-      : frontiers_(frontiers), runners_(stratum.tables.size()) {
-    for (const Rule& rule : stratum.rules) {
+  explicit Fixpoint(Insertion& insertion)
+      : frontiers_(insertion.frontiers), runners_(insertion.frontiers.size()) {
+    for (const Rule& rule : insertion.stratum.rules) {
       for (const Pipeline& delta : rule.deltas) {
         if (delta.own != Pipeline::kNotOwn) {
-          runners_[delta.own].emplace_back(rule, delta, frontiers[rule.head_own], state);
+          runners_[delta.own].emplace_back(rule, delta, insertion);
         }
       }
     }
@@ -167,9 +151,7 @@ class Fixpoint {
       }
     }
     for (const auto& runners : runners_) {
-      for (const Runner<Sink>& runner : runners) {
-        runner.Account();
-      }
+      std::ranges::for_each(runners, &Runner::Account);
     }
   }
 
@@ -179,28 +161,28 @@ class Fixpoint {
     const std::span<const RowId> rows = std::span(frontier.rows).subspan(frontier.started);
     batch_.assign(rows.begin(), rows.begin() + std::min(kBatchMax, rows.size()));
     frontier.started += batch_.size();
-    for (Runner<Sink>& runner : runners_[own]) {
+    for (Runner& runner : runners_[own]) {
       runner.Run(RowNumbers(0, 0, batch_));
     }
   }
 
   std::vector<Frontier>& frontiers_;
   // By the place of the table they start at.
-  std::vector<std::deque<Runner<Sink>>> runners_;
+  std::vector<std::deque<Runner>> runners_;
   std::vector<RowId> batch_;
 };
 
 // Runs the delta plans that start at tables below.
-template <typename Sink>
-void StartFromBelow(const Stratum& stratum, CommitState& state, std::vector<Frontier>& frontiers) {
-  for (const Rule& rule : stratum.rules) {
+void StartFromBelow(Insertion& insertion) {
+  for (const Rule& rule : insertion.stratum.rules) {
     for (const Pipeline& delta : rule.deltas) {
       if (delta.own != Pipeline::kNotOwn) {
         continue;
       }
-      const RowNumbers rows = Sink::Changes(state.table(delta.table), delta.is_negated);
+      const Table& source = insertion.state.table(delta.table);
+      const RowNumbers rows = delta.is_negated ? source.went() : source.came();
       if (!rows.empty()) {
-        Runner<Sink> runner(rule, delta, frontiers[rule.head_own], state);
+        Runner runner(rule, delta, insertion);
         runner.Run(rows);
         runner.Account();
       }
@@ -208,33 +190,39 @@ void StartFromBelow(const Stratum& stratum, CommitState& state, std::vector<Fron
   }
 }
 
-bool IsEmpty(const std::vector<Frontier>& frontiers) {
-  return std::ranges::all_of(frontiers, [](const Frontier& f) { return f.rows.empty(); });
-}
-
 struct FirstSink {
-  static constexpr bool kTraces = false;
+  static constexpr bool kTraces = true;
+
+  Footing footing;
+
+  void Trace(std::uint32_t position, std::uint32_t, RowId row) { footing.Trace(position, row); }
   bool Emit(const Word*) { return true; }
 };
 
-// Gives the new view back to the overdeleted rows that `rule` derives, and adds them to
-// `rederived`. Failures do not matter: a binding that was not there before has a row from which a
-// delta plan is run.
-void Rederive(const Rule& rule, const Frontier& overdeleted, CommitState& state,
-              Frontier& rederived) {
-  if (overdeleted.rows.empty()) {
+// Gives the new view back to the rows in doubt that `rule` derives. Failures do not matter: a
+// binding that was not there before has a row from which a delta plan is run.
+void Rederive(const Rule& rule, std::span<const RowId> in_doubt, Insertion& insertion) {
+  if (in_doubt.empty()) {
     return;
   }
-  FirstSink sink;
-  Executor<FirstSink> executor(state.tables(), rule.check.front(), kAllNew, state.context(),
-                               state.should_stop(), sink);
+  CommitState& state = insertion.state;
+  const Pipeline& check = rule.check.front();
+  FirstSink sink{.footing = Footing(check, insertion.stratum, state.tables())};
+  Executor<FirstSink> executor(state.tables(), check, kAllNew, state.context(), state.should_stop(),
+                               sink);
   Table& head = state.table(rule.head);
-  for (const RowId row : overdeleted.rows) {
-    if (!head.Visible(row, View::kNew) && executor.Run(head.Row(row))) {
-      head.SetNew(row, true);
-      rederived.rows.push_back(row);
-      ++state.work().rederived;
+  for (const RowId row : in_doubt) {
+    if (head.Visible(row, View::kNew) || !executor.Run(head.Row(row))) {
+      continue;
     }
+    Rank highest = sink.footing.Highest();
+    if (highest > kRankMax - kRankStep) [[unlikely]] {
+      highest = Renumbering(insertion.stratum, state.tables()).After(highest);
+    }
+    SetRank(head, row, highest + kRankStep);
+    head.SetNew(row, true);
+    insertion.frontiers[rule.head_own].rows.push_back(row);
+    ++state.work().rederived;
   }
   state.Account(rule, executor.work());
   state.ForgetFailures();
@@ -242,19 +230,16 @@ void Rederive(const Rule& rule, const Frontier& overdeleted, CommitState& state,
 
 }  // namespace
 
-void MaintainByRederiving(const Stratum& stratum, CommitState& state) {
-  std::vector<Frontier> overdeleted(stratum.tables.size());
-  StartFromBelow<OverdeleteSink>(stratum, state, overdeleted);
-  std::vector<Frontier> inserted(stratum.tables.size());
-  if (!IsEmpty(overdeleted)) {
-    Fixpoint<OverdeleteSink>(stratum, state, overdeleted).Run();
-    for (const Rule& rule : stratum.rules) {
-      Rederive(rule, overdeleted[rule.head_own], state, inserted[rule.head_own]);
-    }
+void MaintainByRanks(const Stratum& stratum, CommitState& state) {
+  const std::vector<std::vector<RowId>> in_doubt = TakeUnfounded(stratum, state);
+  Insertion insertion{
+      .stratum = stratum, .state = state, .frontiers = std::vector<Frontier>(in_doubt.size())};
+  for (const Rule& rule : stratum.rules) {
+    Rederive(rule, in_doubt[rule.head_own], insertion);
   }
-  StartFromBelow<InsertSink>(stratum, state, inserted);
-  if (!IsEmpty(inserted)) {
-    Fixpoint<InsertSink>(stratum, state, inserted).Run();
+  StartFromBelow(insertion);
+  if (std::ranges::any_of(insertion.frontiers, [](const Frontier& f) { return !f.rows.empty(); })) {
+    Fixpoint(insertion).Run();
   }
 }
 

@@ -8,7 +8,8 @@
 //
 // A row that went away stays in the storage and in every index until the transaction ends, so that
 // both views can be read through the same indexes by looking at one bit. The count is the number
-// of derivations of a row in a stratum that counts them, and 0 elsewhere.
+// of derivations of a row in a stratum that counts them, its rank (ranks.h) in a recursive one, and
+// 0 elsewhere.
 //
 // Life of a transaction: changes (Obtain, SetNew, AddCount); SettleCounts, for tables that count;
 // Seal, which works out the rows that came and went; then Commit or Rollback. Outside a transaction

@@ -17,7 +17,7 @@ struct RuleWork {
   std::uint64_t probes = 0;
   // Rows emitted with a positive sign, before duplicates are found.
   std::uint64_t derived = 0;
-  // Rows emitted with a negative sign, or to be deleted until they are found to hold otherwise.
+  // Rows emitted with a negative sign; in recursive strata, derivations lost that a row rested on.
   std::uint64_t retracted = 0;
 
   RuleWork& operator+=(const RuleWork& other) {
@@ -31,7 +31,9 @@ struct RuleWork {
 
 struct Work {
   RuleWork total;
-  // Rows of recursive strata that were to be deleted and were found to hold otherwise.
+  // Rows of recursive strata for which another derivation was sought, each time.
+  std::uint64_t checked = 0;
+  // Rows of recursive strata that were taken away and found to hold in the end.
   std::uint64_t rederived = 0;
   // Rows, of all tables, that the commit truly added and took away.
   std::uint64_t inserted = 0;
