@@ -3,12 +3,14 @@
     .venv/bin/python benchmarks/deletion.py [--nodes 2000] [--edges 6000] [--deletions 10]
 
 Closures of several graphs, by rules of several forms. From each, single edges are deleted and
-inserted again, a transaction each; counters (the same on every machine) and times are medians and,
-in brackets, the most. `changed` counts the rows of the closure that truly go. Forms that are cubic in
-the nodes run on smaller graphs. The seed is fixed and printed.
+inserted again, a transaction each; counters (the same on every machine) and times are medians
+and, in brackets, the most. `changed` counts the rows of the closure that truly go; `load` is the
+computation from nothing, and `ratio` how many deletions fit in it. Forms that are cubic in the
+nodes run on smaller graphs. What is random comes from the seed, which is printed.
 """
 
 import argparse
+import math
 import random
 import statistics
 import time
@@ -70,6 +72,23 @@ def two_way(nodes: int) -> Edges:
     return [*cycle(nodes), *((b, a) for a, b in cycle(nodes))]
 
 
+def two_chains(nodes: int) -> Edges:
+    """A third of the nodes one after the other, and twice as many another way to the same end."""
+    third = nodes // 3
+    return [
+        *chain(third),
+        (0, third),
+        *((n, n + 1) for n in range(third, nodes - 1)),
+        (nodes - 1, third - 1),
+    ]
+
+
+def grid(side: int) -> Edges:
+    """A square, in which edges lead right and down."""
+    right = [(n, n + 1) for n in range(side * side) if (n + 1) % side]
+    return [*right, *((n, n + side) for n in range(side * (side - 1)))]
+
+
 def tree(nodes: int) -> Edges:
     """Each node's parent is the one with half its number."""
     return [(n // 2, n) for n in range(2, nodes)]
@@ -85,25 +104,31 @@ class Case:
     chosen: Sequence[tuple[int, int]]
 
 
-def cases(nodes: int, edges: int, chance: random.Random) -> Iterable[Case]:
+def cases(nodes: int, edges: int, seed: int) -> Iterable[Case]:
     """Graphs of the given size for linear rules; smaller ones where there is more to do."""
 
     def case(name: str, form: str, graph: Edges, chosen: Edges | None = None) -> Case:
         return Case(name, form, graph, chosen or graph)
 
+    def chance(size: int) -> random.Random:
+        return random.Random(f"{seed} {size}")
+
     half, small = nodes // 2, nodes // 10
+    side = 2 * math.isqrt(nodes) // 3
     for form in ("left", "right"):
-        yield case(f"random, {nodes}", form, random_graph(nodes, edges, chance))
-        yield case(f"sparse random, {nodes}", form, random_graph(nodes, edges // 2, chance))
+        yield case(f"random, {nodes}", form, random_graph(nodes, edges, chance(edges)))
+        yield case(f"sparse random, {nodes}", form, random_graph(nodes, edges // 2, chance(edges)))
         yield case(f"chain, {half}", form, chain(half))
+        yield case(f"two chains, {half}", form, two_chains(half))
         yield case(f"cycle, {half}", form, cycle(half))
         yield case(f"cycle with ways round, {half}", form, bypassed(half), cycle(half)[::10])
-        yield case(f"cycle with chords, {half}", form, chords(half, chance))
+        yield case(f"cycle with chords, {half}", form, chords(half, chance(half)))
         yield case(f"cycle both ways, {half // 2}", form, two_way(half // 2))
+        yield case(f"grid, {side * side}", form, grid(side))
         yield case(f"tree, {5 * nodes}", form, tree(5 * nodes))
-    yield case(f"random, {half}", "mutual", random_graph(half, edges // 2, chance))
+    yield case(f"random, {half}", "mutual", random_graph(half, edges // 2, chance(half)))
     yield case(f"cycle with ways round, {half}", "mutual", bypassed(half), cycle(half)[::10])
-    yield case(f"random, {small}", "non-linear", random_graph(small, edges // 10, chance))
+    yield case(f"random, {small}", "non-linear", random_graph(small, edges // 10, chance(small)))
     yield case(f"chain, {small}", "non-linear", chain(small))
     yield case(f"cycle with ways round, {small}", "non-linear", bypassed(small), cycle(small)[::10])
     yield case(f"tree, {5 * nodes}", "non-linear", tree(5 * nodes))
@@ -114,7 +139,7 @@ def middle(values: Sequence[float], show: Callable[[float], str]) -> str:
     return f"{show(statistics.median(values))} [{show(max(values))}]"
 
 
-def measure(case: Case, deletions: int, chance: random.Random) -> list[str]:
+def measure(case: Case, deletions: int, seed: int) -> list[str]:
     """The cells of the case's row."""
     tables = TABLES + (MUTUAL_TABLES if case.form == "mutual" else "")
     engine = nlog.Engine(nlog.parse(tables + FORMS[case.form]))
@@ -123,6 +148,7 @@ def measure(case: Case, deletions: int, chance: random.Random) -> list[str]:
         tx.insert_many("edge", case.edges)
     load_s = time.perf_counter() - begin
     changed, reads, checked, rederived, delete_s, insert_s = [], [], [], [], [], []
+    chance = random.Random(f"{seed} {case.name}")
     for edge in chance.sample(list(case.chosen), deletions):
         begin = time.perf_counter()
         with engine.transaction() as tx:
@@ -159,10 +185,9 @@ def main() -> None:
     console.print(f"seed {options.seed}, {options.deletions} edges each, times in milliseconds")
     counters = ("changed", "read + look-ups", "checked", "rederived")
     table = Table("graph, nodes", "rules", "rows", *counters, "delete", "insert", "load", "ratio")
-    chance = random.Random(options.seed)
-    for case in cases(options.nodes, options.edges, chance):
+    for case in cases(options.nodes, options.edges, options.seed):
         with console.status(f"{case.name}, {case.form}"):
-            table.add_row(*measure(case, options.deletions, chance))
+            table.add_row(*measure(case, options.deletions, options.seed))
     console.print(table)
 
 

@@ -297,25 +297,27 @@ def test_small_changes_do_small_work():
     assert sum(retracted for _, _, retracted in work.by_rule.values()) == work.retracted
 
 
-def test_rows_with_another_derivation_are_rederived():
+def test_rows_with_another_derivation_stay():
     database = new_database("left recursion")
     database.insert(EDGE, [(0, 1), (1, 3), (0, 2), (2, 3), (3, 4)])
     database.commit()
     database.delete(EDGE, [(0, 1)])
     ((_, delta),) = database.commit()
     assert delta.deleted() == [(0, 1)]
-    assert database.work.rederived >= 1
+    assert database.work.checked >= 2
+    assert database.work.rederived == 0
 
 
 def test_rows_derived_back_carry_those_that_rest_on_them():
-    database = new_database("bases last")
-    database.insert(NODE, [(0,)])
-    database.insert(EDGE, [(0, 0), (0, 1), (1, 2)])
+    """The way round leads through rows that rested on the edge, so it is found only afterwards."""
+    database = new_database("left recursion")
+    ring = [(n, (n + 1) % 9) for n in range(9)]
+    database.insert(EDGE, [*ring, *((b, a) for a, b in ring)])
     database.commit()
-    database.delete(NODE, [(0,)])
+    database.delete(EDGE, [(0, 1)])
     assert database.commit() == []
-    assert sorted(database.rows(REACH, {})) == [(0, 0), (0, 1), (0, 2)]
-    assert database.work.rederived == 1
+    assert len(database.rows(REACH, {})) == 81
+    assert database.work.rederived >= 1
 
 
 def spoilt(plan: Plan) -> Plan:
