@@ -149,7 +149,7 @@ def measure(case: Case, deletions: int, seed: int) -> list[str]:
     load_s = time.perf_counter() - begin
     changed, reads, checked, rederived, delete_s, insert_s = [], [], [], [], [], []
     chance = random.Random(f"{seed} {case.name}")
-    for edge in chance.sample(list(case.chosen), deletions):
+    for edge in chance.sample(list(case.chosen), min(deletions, len(case.chosen))):
         begin = time.perf_counter()
         with engine.transaction() as tx:
             tx.delete("edge", edge)
