@@ -28,8 +28,7 @@ RowId FindRival(const Table& table, std::size_t index, RowId row, Work& work) {
   const RowRef words = table.Row(row);
   const std::vector<std::uint32_t>& columns = table.indexes()[index].columns();
   ++work.total.probes;
-  for (const RowId other :
-       table.Matches(index, [&](std::size_t i) { return words[columns[i]]; })) {
+  for (const RowId other : table.Matches(index, [&](std::size_t i) { return words[columns[i]]; })) {
     ++work.total.rows_read;
     const bool is_before = table.Visible(other, View::kOld) || other < row;
     if (other != row && is_before && table.Visible(other, View::kNew)) {
