@@ -21,6 +21,8 @@ namespace {
 
 // How many rows are started from before what they derive is stored.
 constexpr std::size_t kBatchMax = 1024;
+// How many rows ahead of the one that is stored the hash is being fetched.
+constexpr std::size_t kFetched = 16;
 
 // Rows of one table in the order in which they came, and how many have been started from.
 struct Frontier {
@@ -36,28 +38,70 @@ struct Insertion {
   std::vector<Frontier> frontiers;
 };
 
+// Rows of a table to be, with the hash of each and the highest rank that it rests on.
+class Candidates {
+ public:
+  explicit Candidates(std::size_t width) : width_(width) {}
+
+  std::size_t size() const { return hashes_.size(); }
+  const Word* Row(std::size_t i) const { return words_.data() + i * width_; }
+  std::uint32_t Hash(std::size_t i) const { return hashes_[i]; }
+  Rank& Highest(std::size_t i) { return highest_[i]; }
+  std::span<const Rank> highest() const { return highest_; }
+
+  void Add(const Word* row, std::uint32_t hash, Rank highest) {
+    words_.insert(words_.end(), row, row + width_);
+    hashes_.push_back(hash);
+    highest_.push_back(highest);
+  }
+  void Clear() {
+    words_.clear();
+    hashes_.clear();
+    highest_.clear();
+  }
+
+ private:
+  std::size_t width_;
+  std::vector<Word> words_;
+  std::vector<std::uint32_t> hashes_;
+  std::vector<Rank> highest_;
+};
+
+// Keeps the rows that are not in the head's new view. Whether they are is asked a batch at a time,
+// so that the memory fetches what is read for all of them at once.
 struct InsertSink {
   static constexpr bool kTraces = true;
+  static constexpr std::size_t kAskedMax = 64;
 
   Table& head;
   Footing footing;
   // Of the row started from; 0 if it is of another stratum.
   Rank start_rank = 0;
   std::uint64_t emitted = 0;
-  // Rows to be stored, and the highest rank that each rests on.
-  std::vector<Word> words_kept = {};
-  std::vector<Rank> highest_kept = {};
+  Candidates unasked = Candidates(head.width());
+  Candidates kept = Candidates(head.width());
 
   void Trace(std::uint32_t position, std::uint32_t, RowId row) { footing.Trace(position, row); }
 
   bool Emit(const Word* words) {
     ++emitted;
-    const RowId row = head.Find(words);
-    if (row == kNoRow || !head.Visible(row, View::kNew)) {
-      words_kept.insert(words_kept.end(), words, words + head.width());
-      highest_kept.push_back(std::max(start_rank, footing.Highest()));
+    const std::uint32_t hash = head.Hash(words);
+    head.PrefetchHash(hash);
+    unasked.Add(words, hash, std::max(start_rank, footing.Highest()));
+    if (unasked.size() == kAskedMax) {
+      Ask();
     }
     return false;
+  }
+
+  void Ask() {
+    for (std::size_t i = 0; i < unasked.size(); ++i) {
+      const RowId row = head.Find(unasked.Row(i), unasked.Hash(i));
+      if (row == kNoRow || !head.Visible(row, View::kNew)) {
+        kept.Add(unasked.Row(i), unasked.Hash(i), unasked.Highest(i));
+      }
+    }
+    unasked.Clear();
   }
 };
 
@@ -98,22 +142,26 @@ class Runner {
 
  private:
   void Store() {
-    std::vector<Rank>& highest = sink_.highest_kept;
-    if (!highest.empty() && std::ranges::max(highest) > kRankMax - kRankStep) [[unlikely]] {
+    sink_.Ask();
+    Candidates& kept = sink_.kept;
+    if (kept.size() > 0 && std::ranges::max(kept.highest()) > kRankMax - kRankStep) [[unlikely]] {
       const Renumbering renumbering(insertion_.stratum, state_.tables());
-      std::ranges::transform(highest, highest.begin(),
-                             [&](Rank rank) { return renumbering.After(rank); });
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        kept.Highest(i) = renumbering.After(kept.Highest(i));
+      }
     }
-    for (std::size_t i = 0; i < highest.size(); ++i) {
-      const RowId row = sink_.head.Obtain(sink_.words_kept.data() + i * sink_.head.width());
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      if (i + kFetched < kept.size()) {
+        sink_.head.PrefetchHash(kept.Hash(i + kFetched));
+      }
+      const RowId row = sink_.head.Obtain(kept.Row(i), kept.Hash(i));
       if (!sink_.head.Visible(row, View::kNew)) {
-        SetRank(sink_.head, row, highest[i] + kRankStep);
+        SetRank(sink_.head, row, kept.Highest(i) + kRankStep);
         sink_.head.SetNew(row, true);
         insertion_.frontiers[rule_.head_own].rows.push_back(row);
       }
     }
-    highest.clear();
-    sink_.words_kept.clear();
+    kept.Clear();
   }
 
   const Rule& rule_;
@@ -172,9 +220,23 @@ class Fixpoint {
   std::vector<RowId> batch_;
 };
 
-// Runs the delta plans that start at tables below.
+bool JoinsOwn(const Rule& rule) {
+  return std::ranges::any_of(rule.deltas,
+                             [](const Pipeline& delta) { return delta.own != Pipeline::kNotOwn; });
+}
+
+// Runs the delta plans that start at tables below. While the stratum has no rows, those of rules
+// that join its own tables have nothing to find: all that they derive will follow from rows of the
+// frontiers.
 void StartFromBelow(Insertion& insertion) {
+  const bool is_empty =
+      std::ranges::all_of(insertion.stratum.tables, [&](std::uint32_t table) {
+        return insertion.state.table(table).size() == 0;
+      });
   for (const Rule& rule : insertion.stratum.rules) {
+    if (is_empty && JoinsOwn(rule)) {
+      continue;
+    }
     for (const Pipeline& delta : rule.deltas) {
       if (delta.own != Pipeline::kNotOwn) {
         continue;

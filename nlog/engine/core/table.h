@@ -123,12 +123,15 @@ class Table {
   void SetNew(RowId row, bool visible);
   void AddCount(RowId row, std::int64_t weight);
 
-  // For obtaining many rows: the hash of a row, what Obtain will read of it fetched, and Obtain
-  // with the hash.
+  // For many rows: the hash of a row, what Find and Obtain will read of it fetched, and both with
+  // the hash.
   std::uint32_t Hash(const Word* words) const {
     return HashOf([words](std::size_t i) { return words[i]; });
   }
   void PrefetchHash(std::uint32_t hash) const { slots_.Prefetch(hash); }
+  RowId Find(const Word* words, std::uint32_t hash) const {
+    return FindHashed(hash, [words](std::size_t i) { return words[i]; });
+  }
   RowId Obtain(const Word* words, std::uint32_t hash);
   // Makes room in the hash for so many rows in all, which are soon to come.
   void Expect(std::size_t rows) { slots_.Reserve(rows); }
