@@ -17,7 +17,7 @@ from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
 from nlog.program import Program
 from nlog.runtime import Engine, Work
-from nlog.tables import TableView
+from nlog.tables import Snapshot, TableView
 from nlog.transaction import Transaction
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Engine",
     "Program",
     "RuleError",
+    "Snapshot",
     "TableView",
     "Transaction",
     "TransactionError",

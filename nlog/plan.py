@@ -199,12 +199,12 @@ class StratumPlan:
 class TablePlan:
     """A table: its columns' types and the column sets (ascending) that are indexed.
 
-    `kind` is "input" (written by transactions), "output" (deltas are kept for readers) or
-    "internal".
+    `kind` is "input" (written by transactions), "output" (deltas are kept for readers), "internal",
+    or "retired": no rule of this program mentions it, and its number waits for it to come back.
     """
 
     name: str
-    kind: Literal["input", "output", "internal"]
+    kind: Literal["input", "output", "internal", "retired"]
     columns: tuple[Type, ...]
     indexes: tuple[tuple[int, ...], ...]
 

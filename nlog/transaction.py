@@ -22,9 +22,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nlog.changes import Changes, Delta
-from nlog.diagnostics import TransactionError
+from nlog.diagnostics import RuleError, TransactionError
 from nlog.engine import _core
+from nlog.planner import Layout
+from nlog.program import Program
 from nlog.tables import row_trouble
+from nlog.transition import Transition, transition
 
 if TYPE_CHECKING:
     from nlog.runtime import Engine
@@ -41,6 +44,7 @@ class Transaction:
         self._publishes = publishes
         self._state = "new"
         self._changes: Changes | None = None
+        self._next: tuple[Program, Transition] | None = None
 
     def insert(self, table: str, *rows: Sequence[Any]) -> None:
         """Insert rows; those that are there already change nothing."""
@@ -73,16 +77,16 @@ class Transaction:
         try:
             deltas = dict(engine._core.prepare())
         except _core.EvaluationError as error:
-            text = f"{engine._failure(error)}; the transaction is rolled back"
+            lowered = self._next[1].lowered if self._next else engine._lowered
+            text = f"{failure(lowered, error)}; the transaction is rolled back"
             raise TransactionError(text) from None
         self._state = "prepared"
-        numbers = engine._layout.numbers
+        numbers = _outputs(engine.program, engine._layout)
+        if self._next is not None:
+            program, transition = self._next
+            numbers |= _outputs(program, transition.layout)
         self._changes = Changes(
-            {
-                table.name: Delta(deltas.get(numbers[table.name]))
-                for table in engine.program.tables.values()
-                if table.kind == "output"
-            }
+            {name: Delta(deltas.get(number)) for name, number in numbers.items()}
         )
         return self._changes
 
@@ -126,6 +130,9 @@ class Transaction:
         if self._publishes:
             self._engine._core.publish()
             self._state = "committed"
+            if self._next is not None:
+                program, transition = self._next
+                self._engine._adopt(program, transition.lowered, transition.layout)
         else:
             self._engine._core.rollback()
             self._state = "tried and rolled back"
@@ -135,13 +142,29 @@ class Transaction:
         self._state = "rolled back"
         self._changes = None
 
+    def _change_program(self, program: Program) -> None:
+        """Stage another program in place of the engine's. Requires: nothing else is staged."""
+        engine, core = self._engine, self._engine._core
+        sizes = {name: core.size(number) for name, number in engine._layout.numbers.items()}
+        step = transition(engine.program, program, engine._layout, sizes)
+        if step.mistakes:
+            raise RuleError(step.mistakes)
+        core.change_program(step.during, step.after)
+        for number in step.emptied:
+            core.delete(number, core.rows(number, {}))
+        core.insert(step.changed, [()])
+        self._next = (program, step)
+
     def _write(self, name: str, rows: Iterable[Sequence[Any]], write: Any) -> None:
         if self._state != "open":
             raise TransactionError(
                 f"the transaction is {self._state}: rows are written inside its `with` block"
                 ", before it is prepared"
             )
-        table = self._engine._table(name, TransactionError)
+        try:
+            table = self._engine.program.table(name)
+        except KeyError as error:
+            raise TransactionError(*error.args) from None
         if table.kind != "input":
             raise TransactionError(
                 f"`{name}` is an {table.kind} table: rules derive it, transactions write only "
@@ -151,3 +174,16 @@ class Transaction:
             write(self._engine._layout.numbers[name], rows)
         except _core.RowError as error:
             raise TransactionError(row_trouble(table, *error.args)) from None
+
+
+def failure(lowered: Program, error: _core.EvaluationError) -> str:
+    """What to say of a rule that failed."""
+    number, text = error.args
+    rule = next(rule for rule in lowered.rules if rule.number == number)
+    return f"rule of `{rule.head}` at {rule.name}: {text}"
+
+
+def _outputs(program: Program, layout: Layout) -> dict[str, int]:
+    """The numbers of the output tables."""
+    tables = program.tables.values()
+    return {table.name: layout.numbers[table.name] for table in tables if table.kind == "output"}

@@ -1,17 +1,14 @@
 // The Python face of the core: the module nlog.engine._core, described by _core.pyi.
 //
-// Rows become words here and words rows (bindings_codec.h); everything else is the core's. A Store
-// is what a database and the deltas of its commits share: the interner, the codec, and the lock
-// that guards them and the tables. The lock is recursive, since Python code that a conversion calls
-// may come back, and is never waited for with the GIL held; so every method may be called from any
-// thread. A commit runs without the GIL and touches no Python object, but for the handlers of
-// signals (bindings_signals.h), which may come back, too, and may then only read.
+// Rows become words and words rows (bindings_store.h); everything else is the core's. A commit runs
+// without the GIL and touches no Python object, but for the handlers of signals
+// (bindings_signals.h), which may come back, too, and may then only read.
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <iterator>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -23,6 +20,7 @@
 #include "bindings_codec.h"
 #include "bindings_plan.h"
 #include "bindings_signals.h"
+#include "bindings_store.h"
 #include "bindings_work.h"
 #include "core/database.h"
 #include "core/functions.h"
@@ -35,44 +33,6 @@ namespace {
 using core::Word;
 
 PyObject* evaluation_error = nullptr;
-PyObject* row_error = nullptr;
-
-[[noreturn]] void Raise(PyObject* type, const py::tuple& arguments) {
-  PyErr_SetObject(type, arguments.ptr());
-  throw py::error_already_set();
-}
-
-struct Store {
-  std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
-  Codec codec{interner};
-  std::vector<TableCodec> tables;
-  std::recursive_mutex mutex;
-};
-
-// Holds the lock of a store; lets other Python threads run while it waits.
-class Guard {
- public:
-  explicit Guard(Store& store) : lock_(store.mutex, std::try_to_lock) {
-    if (!lock_) {
-      const py::gil_scoped_release release;
-      lock_.lock();
-    }
-  }
-
- private:
-  std::unique_lock<std::recursive_mutex> lock_;
-};
-
-// The rows of a table that `words` hold, one after the other. Requires: the lock of the store.
-py::list DecodeRows(Store& store, std::uint32_t number, const std::vector<Word>& words,
-                    std::size_t count) {
-  const TableCodec& table = store.tables[number];
-  py::list rows;
-  for (std::size_t i = 0; i < count; ++i) {
-    rows.append(store.codec.DecodeRow(words.data() + i * table.columns.size(), table));
-  }
-  return rows;
-}
 
 class Delta {
  public:
@@ -94,10 +54,44 @@ class Delta {
   core::Delta delta_;
 };
 
+class Snapshot {
+ public:
+  Snapshot(std::shared_ptr<Store> store, core::Snapshot snapshot)
+      : store_(std::move(store)), snapshot_(std::move(snapshot)) {}
+
+  std::size_t Size(std::uint32_t table) {
+    const Guard guard(*store_);
+    TableOf(*store_, table);
+    return snapshot_.Size(table);
+  }
+
+  bool Contains(std::uint32_t table, py::handle row) {
+    const Guard guard(*store_);
+    const std::optional<std::vector<Word>> words = FindRow(*store_, table, row);
+    return words && snapshot_.Contains(table, words->data());
+  }
+
+  py::list Rows(std::uint32_t table, const py::object& where) {
+    const Guard guard(*store_);
+    const std::optional<Where> given = FindWhere(*store_, table, where);
+    if (!given) {
+      return py::list();
+    }
+    const auto [words, count] = snapshot_.Select(table, *given);
+    return DecodeRows(*store_, table, words, count);
+  }
+
+ private:
+  std::shared_ptr<Store> store_;
+  core::Snapshot snapshot_;
+};
+
 class Database {
  public:
   explicit Database(py::handle plan) : store_(std::make_shared<Store>()) {
-    store_->tables = ReadTableCodecs(plan);
+    for (TableCodec& table : ReadTableCodecs(plan)) {
+      store_->tables.push_back(std::move(table));
+    }
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
     Evaluate([&](const core::ShouldStop& should_stop) {
       database_.emplace(core_plan, store_->interner, should_stop);
@@ -110,7 +104,7 @@ class Database {
     std::size_t count = 0;
     for (const py::handle row : rows) {
       const Guard guard(*store_);
-      Append(table, row, words);
+      EncodeRow(*store_, table, row, words);
       ++count;
     }
     const Guard guard(*store_);
@@ -126,7 +120,7 @@ class Database {
     std::size_t count = 0;
     for (const py::handle row : rows) {
       const Guard guard(*store_);
-      if (const std::optional<std::vector<Word>> found = Find(table, row)) {
+      if (const std::optional<std::vector<Word>> found = FindRow(*store_, table, row)) {
         words.insert(words.end(), found->begin(), found->end());
         ++count;
       }
@@ -136,6 +130,22 @@ class Database {
     for (std::size_t i = 0; i < count; ++i) {
       database_->Delete(table, words.data() + i * width);
     }
+  }
+
+  void ChangeProgram(py::handle during, py::handle after) {
+    const Guard guard(*store_);
+    RequireIdle();
+    const core::Plan during_plan = ReadPlan(during, store_->codec);
+    const core::Plan after_plan = ReadPlan(after, store_->codec);
+    std::vector<TableCodec> tables = ReadTableCodecs(during);
+    const std::size_t known = database_->table_count();
+    database_->ChangeProgram(during_plan, after_plan);
+    checks_.clear();
+    // Those of a change that was rolled back may be there still.
+    store_->tables.erase(store_->tables.begin() + static_cast<std::ptrdiff_t>(known),
+                         store_->tables.end());
+    std::move(tables.begin() + static_cast<std::ptrdiff_t>(known), tables.end(),
+              std::back_inserter(store_->tables));
   }
 
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
@@ -179,14 +189,14 @@ class Database {
 
   std::size_t Size(std::uint32_t table) {
     const Guard guard(*store_);
-    TableOf(table);
+    TableOf(*store_, table);
     return database_->table(table).size();
   }
 
   bool Contains(std::uint32_t number, py::handle row) {
     const Guard guard(*store_);
-    TableOf(number);
-    const std::optional<std::vector<Word>> words = Find(number, row);
+    TableOf(*store_, number);
+    const std::optional<std::vector<Word>> words = FindRow(*store_, number, row);
     if (!words) {
       return false;
     }
@@ -197,33 +207,30 @@ class Database {
 
   py::list Rows(std::uint32_t number, const py::object& where) {
     const Guard guard(*store_);
-    const TableCodec& table = TableOf(number);
-    std::vector<std::pair<std::uint32_t, Word>> given;
-    for (const py::handle column_object : where) {
-      const auto column = py::cast<std::uint32_t>(column_object);
-      const py::object value = where[column_object];
-      if (column >= table.columns.size()) {
-        throw py::index_error("table `" + table.name + "` has no column " + std::to_string(column));
-      }
-      const std::optional<Word> word = FindValue(value, where, table, column);
-      if (!word) {
-        return py::list();
-      }
-      given.emplace_back(column, *word);
+    const std::optional<Where> given = FindWhere(*store_, number, where);
+    if (!given) {
+      return py::list();
     }
-    const std::vector<core::RowId> selected = database_->Select(number, given);
+    const std::vector<core::RowId> selected = database_->Select(number, *given);
     std::vector<Word> words;
-    words.reserve(selected.size() * table.columns.size());
+    words.reserve(selected.size() * TableOf(*store_, number).columns.size());
     for (const core::RowId row : selected) {
       CopyRow(number, row, words);
     }
     return DecodeRows(*store_, number, words, selected.size());
   }
 
+  // Keeps this object alive: see the module's definition.
+  Snapshot TakeSnapshot() {
+    const Guard guard(*store_);
+    RequireIdle();
+    return {store_, database_->TakeSnapshot()};
+  }
+
   std::size_t AddIndex(std::uint32_t table, std::vector<std::uint32_t> columns) {
     const Guard guard(*store_);
     RequireIdle();
-    const std::size_t width = TableOf(table).columns.size();
+    const std::size_t width = TableOf(*store_, table).columns.size();
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
         throw ValueError("an index is on ascending columns of its table");
@@ -236,7 +243,7 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    Append(py::cast<std::uint32_t>(check.attr("table")), row, words);
+    EncodeRow(*store_, py::cast<std::uint32_t>(check.attr("table")), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
     const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
     words.clear();
@@ -285,56 +292,13 @@ class Database {
     }
   }
 
-  const TableCodec& TableOf(std::uint32_t table) const {
-    if (table >= store_->tables.size()) {
-      throw py::index_error("there is no table " + std::to_string(table));
-    }
-    return store_->tables[table];
-  }
-
   const TableCodec& InputTable(std::uint32_t number) const {
-    const TableCodec& table = TableOf(number);
+    const TableCodec& table = TableOf(*store_, number);
     if (!table.is_input) {
       throw ValueError("table `" + table.name +
                        "` is filled by rules; transactions write input tables only");
     }
     return table;
-  }
-
-  // The values of a row, as many as the table has columns. Raises RowError.
-  py::object ValuesOf(const TableCodec& table, py::handle row) const {
-    const std::size_t width = table.columns.size();
-    const std::string wanted = "a row of table `" + table.name + "` is a sequence of " +
-                               std::to_string(width) + (width == 1 ? " value" : " values");
-    if (!IsSequence(row) || PyDict_Check(row.ptr()) != 0) {
-      Raise(row_error, py::make_tuple(row, -1, wanted + "; this is " + Show(row)));
-    }
-    auto values = py::reinterpret_steal<py::object>(PySequence_Tuple(row.ptr()));
-    if (!values) {
-      throw py::error_already_set();
-    }
-    const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
-    if (size != width) {
-      Raise(row_error, py::make_tuple(row, -1, wanted + "; this one has " + std::to_string(size)));
-    }
-    return values;
-  }
-
-  // Converts each value of a row by `convert(value, type, column)`; raises RowError where it
-  // throws.
-  template <typename Convert>
-  void ForEachValue(std::uint32_t number, py::handle row, Convert convert) {
-    const TableCodec& table = TableOf(number);
-    const py::object values = ValuesOf(table, row);
-    for (std::size_t column = 0; column < table.columns.size(); ++column) {
-      const auto value = py::reinterpret_borrow<py::object>(
-          PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(column)));
-      try {
-        convert(value, table.columns[column]);
-      } catch (const ValueError& error) {
-        Raise(row_error, py::make_tuple(row, column, error.what()));
-      }
-    }
   }
 
   // Adds the words of a stored row to `words`. Reads copy all they will decode before they decode
@@ -356,34 +320,6 @@ class Database {
       const TableCodec& table = store_->tables[error.table()];
       const py::tuple group = store_->codec.DecodeColumns(error.group(), table);
       throw core::EvaluationError(error.rule(), error.what() + (" of the group " + Show(group)));
-    }
-  }
-
-  // Adds the words of a row to `words`.
-  void Append(std::uint32_t table, py::handle row, std::vector<Word>& words) {
-    ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
-      words.push_back(store_->codec.Encode(value, type));
-    });
-  }
-
-  // The words of a row, or nothing if no table can hold it.
-  std::optional<std::vector<Word>> Find(std::uint32_t table, py::handle row) {
-    std::vector<Word> words;
-    bool is_known = true;
-    ForEachValue(table, row, [&](const py::object& value, const ValueType& type) {
-      const std::optional<Word> word = store_->codec.Find(value, type);
-      is_known = is_known && word.has_value();
-      words.push_back(word.value_or(0));
-    });
-    return is_known ? std::optional(words) : std::nullopt;
-  }
-
-  std::optional<Word> FindValue(const py::object& value, py::handle where, const TableCodec& table,
-                                std::uint32_t column) {
-    try {
-      return store_->codec.Find(value, table.columns[column]);
-    } catch (const ValueError& error) {
-      Raise(row_error, py::make_tuple(where, column, error.what()));
     }
   }
 
@@ -454,10 +390,15 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("deleted_count", &Delta::deleted_count)
       .def("inserted", &Delta::Inserted)
       .def("deleted", &Delta::Deleted);
+  py::class_<Snapshot>(module, "Snapshot", py::is_final())
+      .def("size", &Snapshot::Size, py::arg("table"))
+      .def("contains", &Snapshot::Contains, py::arg("table"), py::arg("row"))
+      .def("rows", &Snapshot::Rows, py::arg("table"), py::arg("where"));
   py::class_<Database>(module, "Database", py::is_final())
       .def(py::init<py::handle>(), py::arg("plan"))
       .def("insert", &Database::Insert, py::arg("table"), py::arg("rows"))
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
+      .def("change_program", &Database::ChangeProgram, py::arg("during"), py::arg("after"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)
       .def("commit", &Database::Commit)
@@ -465,6 +406,7 @@ PYBIND11_MODULE(_core, module) {
       .def("size", &Database::Size, py::arg("table"))
       .def("contains", &Database::Contains, py::arg("table"), py::arg("row"))
       .def("rows", &Database::Rows, py::arg("table"), py::arg("where"))
+      .def("snapshot", &Database::TakeSnapshot, py::keep_alive<0, 1>())
       .def("add_index", &Database::AddIndex, py::arg("table"), py::arg("columns"))
       .def("derivations", &Database::Derivations, py::arg("check"), py::arg("row"),
            py::arg("limit"))

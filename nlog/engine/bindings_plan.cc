@@ -143,7 +143,10 @@ core::TableKind ReadKind(py::handle kind) {
   if (text == "internal") {
     return core::TableKind::kInternal;
   }
-  throw ValueError(Show(kind) + " is not a kind of table: input, output or internal");
+  if (text == "retired") {
+    return core::TableKind::kRetired;
+  }
+  throw ValueError(Show(kind) + " is not a kind of table: input, output, internal or retired");
 }
 
 }  // namespace

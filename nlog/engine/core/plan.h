@@ -105,7 +105,8 @@ struct StratumPlan {
   std::optional<AggregatePlan> aggregate = {};
 };
 
-enum class TableKind { kInput, kOutput, kInternal };
+// A retired table was another program's: no rule mentions it.
+enum class TableKind { kInput, kOutput, kInternal, kRetired };
 
 struct TablePlan {
   std::string name;
