@@ -18,7 +18,7 @@ from nlog.explain import Derivation
 from nlog.program import Program
 from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
-from nlog.tables import TableView
+from nlog.tables import Snapshot, TableView
 from nlog.transaction import Transaction
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "Program",
     "RuleError",
+    "Snapshot",
     "TableView",
     "Transaction",
     "TransactionError",

@@ -1,18 +1,19 @@
-"""From source to checked program: the passes in order, and the two ways in.
+"""From source to checked program: the passes in order, and the ways in.
 
-`load` reads files, `parse` a text; both follow imports, run every pass, and raise one `RuleError`
-with all the mistakes of the first stage that found any; of what cannot be read, the first in each
-file.
+`load` reads files, `parse` a text; `extend` and `without` make another program of one that there
+is. All follow imports, run every pass over the whole, and raise one `RuleError` with all the
+mistakes of the first stage that found any; of what cannot be read, the first in each file.
 """
 
 import os
-from collections.abc import Iterable
+
+from attrs import evolve
 
 from nlog import syntax
 from nlog.check import check_rule, declare, ground, stratify
-from nlog.diagnostics import Diagnostic, RuleError, Source
-from nlog.parser import follow_imports, parse_module, read_modules
-from nlog.program import Program, Rule
+from nlog.diagnostics import Diagnostic, RuleError, Source, TransactionError, suggest
+from nlog.parser import closure, follow_imports, parse_module, read_modules
+from nlog.program import Program, Rule, Unit
 
 
 def load(*paths: str | os.PathLike[str]) -> Program:
@@ -26,7 +27,9 @@ def load(*paths: str | os.PathLike[str]) -> Program:
     for path in paths:
         if not isinstance(path, str | os.PathLike):
             raise TypeError(f"{path!r} is no path: write load(*paths) if it holds some")
-    return _check(read_modules(paths))
+    modules, roots = read_modules(paths)
+    named = zip(paths, roots, strict=True)
+    return _check([Unit(str(path), 0, closure(root, modules)) for path, root in named])
 
 
 def parse(text: str, name: str = "<text>") -> Program:
@@ -35,11 +38,38 @@ def parse(text: str, name: str = "<text>") -> Program:
         raise TypeError(
             f"parse() takes rules as str, not {type(text).__name__}: load() reads files"
         )
-    return _check(follow_imports(parse_module(Source(name, text))))
+    return _check([Unit(name, 0, follow_imports(parse_module(Source(name, text))))])
 
 
-def _check(modules: Iterable[syntax.Module]) -> Program:
-    modules = list(modules)
+def extend(program: Program, source: str | os.PathLike[str], name: str) -> Program:
+    """The program with one more unit, a text or a file; RuleError if they do not go together.
+
+    The unit sees what the files show that were given to `load`, or added before.
+    """
+    if any(unit.name == name for unit in program.units):
+        raise TransactionError(
+            f"there are rules named `{name}` already: remove them first, or give these another name"
+        )
+    if isinstance(source, str):
+        modules = follow_imports(parse_module(Source(name, source)))
+    else:
+        read, (root,) = read_modules([source])
+        modules = closure(root, read)
+    turn = 1 + max((unit.turn for unit in program.units), default=0)
+    return _check([*program.units, Unit(name, turn, modules)])
+
+
+def without(program: Program, name: str) -> Program:
+    """The program without a unit; RuleError if others need it."""
+    kept = [unit for unit in program.units if unit.name != name]
+    if len(kept) == len(program.units):
+        hint = suggest(name, [unit.name for unit in program.units])
+        raise TransactionError("; ".join([f"there are no rules named `{name}`", *hint]))
+    return _check(kept)
+
+
+def _check(units: list[Unit]) -> Program:
+    modules = _linked(units)
     diagnostics: list[Diagnostic] = []
     report = diagnostics.append
     tables, seen = declare(modules, report)
@@ -55,7 +85,18 @@ def _check(modules: Iterable[syntax.Module]) -> Program:
     _raise(diagnostics)
     strata = stratify(tables, rules, report)
     _raise(diagnostics)
-    return Program(tables, tuple(rules), strata)
+    return Program(tables, tuple(rules), strata, tuple(units))
+
+
+def _linked(units: list[Unit]) -> list[syntax.Module]:
+    """The modules of all units, each once; a unit's own imports those of units no later than it."""
+    modules = {module.key: module for unit in reversed(units) for module in unit.modules}
+    order = dict.fromkeys(module.key for unit in units for module in unit.modules)
+    for unit in units:
+        links = [syntax.Link(other.root.key, False) for other in units if other.turn <= unit.turn]
+        root = modules[unit.root.key]
+        modules[root.key] = evolve(root, links=(*root.links, *links))
+    return [modules[key] for key in order]
 
 
 def _raise(diagnostics: list[Diagnostic]) -> None:

@@ -45,26 +45,34 @@ def parse_module(source: Source) -> syntax.Module:
     return syntax.Module(source, items)
 
 
-def read_modules(paths: Iterable[str | os.PathLike[str]]) -> list[syntax.Module]:
-    """The modules at `paths` and all they import, each once, imported ones first.
-
-    Those at `paths` import each other.
-    """
+def read_modules(
+    paths: Iterable[str | os.PathLike[str]],
+) -> tuple[list[syntax.Module], list[str]]:
+    """The modules at `paths` and all they import, each once and imported ones first; their keys."""
     reader = _Reader()
     roots = [reader.read(Path(path), None) for path in paths]
-    return [
-        evolve(module, links=(*module.links, *(syntax.Link(root, False) for root in roots)))
-        if module.key in roots
-        else module
-        for module in reader.finish()
-    ]
+    return reader.finish(), roots
 
 
-def follow_imports(module: syntax.Module) -> list[syntax.Module]:
+def follow_imports(module: syntax.Module) -> tuple[syntax.Module, ...]:
     """`module` after all the files it imports; paths are relative to its source's name."""
     reader = _Reader()
     reader.enter(module, f"text:{module.source.name}", Path(module.source.name).parent)
-    return reader.finish()
+    return tuple(reader.finish())
+
+
+def closure(root: str, modules: Iterable[syntax.Module]) -> tuple[syntax.Module, ...]:
+    """Of modules that were read together all that `root` imports, in their order, then `root`."""
+    by_key = {module.key: module for module in modules}
+    reached: set[str] = set()
+    rest = [root]
+    while rest:
+        key = rest.pop()
+        if key not in reached:
+            reached.add(key)
+            rest += [link.key for link in by_key[key].links]
+    below = [module for key, module in by_key.items() if key in reached and key != root]
+    return (*below, by_key[root])
 
 
 @cache

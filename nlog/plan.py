@@ -200,13 +200,14 @@ class TablePlan:
     """A table: its columns' types and the column sets (ascending) that are indexed.
 
     `kind` is "input" (written by transactions), "output" (deltas are kept for readers),
-    "constraint" (rows in it refuse the commit) or "internal". No two rows of an input table may
-    agree in the columns `key` (ascending), if there are any; one of the indexes is on them, unless
-    all columns are.
+    "constraint" (rows in it refuse the commit), "internal", or "retired": no rule of this program
+    mentions it, and its number waits for it to come back. No two rows of an input table may agree
+    in the columns `key` (ascending), if there are any; one of the indexes is on them, unless all
+    columns are.
     """
 
     name: str
-    kind: Literal["input", "output", "constraint", "internal"]
+    kind: Literal["input", "output", "constraint", "internal", "retired"]
     columns: tuple[Type, ...]
     indexes: tuple[tuple[int, ...], ...]
     key: tuple[int, ...] = ()

@@ -17,7 +17,7 @@ planner, which knows no sizes; and a cross product appears only where the rule i
 exist because some placement asked for them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -35,6 +35,7 @@ from nlog.program import (
     Program,
     Rule,
     Stratum,
+    Table,
     Term,
     Var,
     variables,
@@ -46,11 +47,63 @@ CHECK_POSITION = -1
 
 @define
 class Layout:
-    """Tables by number, those of one recursion, and the indexes that plans so far ask for."""
+    """Tables by number, those of one recursion, and the indexes that plans so far ask for.
 
-    numbers: dict[str, int]
-    recursions: dict[str, tuple[str, ...]]
+    A number means one table for as long as the core lives: `known` has all that ever were, those
+    that went, too, and one that comes back gets its old number. `sizes`, of some or of no tables,
+    decides where a body begins that has nothing to begin with.
+    """
+
+    numbers: dict[str, int] = field(factory=dict)
+    recursions: dict[str, tuple[str, ...]] = field(factory=dict)
     indexes: dict[str, list[tuple[int, ...]]] = field(factory=dict)
+    known: list[Table] = field(factory=list)
+    sizes: Mapping[str, int] = field(factory=dict)
+
+    def extended(self, program: Program, renamed: Mapping[str, str] | None = None) -> "Layout":
+        """A layout for a lowered program, of which some tables had other names here."""
+        old = {(renamed or {}).get(name, name): name for name in self.numbers}
+        layout = Layout(known=[*self.known], sizes=self.sizes)
+        for table in program.tables.values():
+            name = old.get(table.name)
+            if name is not None and _same_shape(self.known[self.numbers[name]], table):
+                number = self.numbers[name]
+                layout.known[number] = table
+                layout.indexes[table.name] = [*self.indexes.get(name, ())]
+            else:
+                number = layout._vacant(table, self.numbers.values())
+            layout.numbers[table.name] = number
+        for stratum in program.strata:
+            layout.recursions.update(dict.fromkeys(stratum.tables, stratum.tables))
+        return layout
+
+    def restricted(self, program: Program) -> "Layout":
+        """The layout for some of the tables, with the numbers that they have here."""
+        numbers = {name: self.numbers[name] for name in program.tables}
+        kept = Layout(numbers, known=[*self.known], sizes=self.sizes)
+        kept.indexes = {name: [*self.indexes[name]] for name in numbers if name in self.indexes}
+        for stratum in program.strata:
+            kept.recursions.update(dict.fromkeys(stratum.tables, stratum.tables))
+        return kept
+
+    def widened(self, whole: "Layout", sizes: Mapping[str, int]) -> "Layout":
+        """`whole`, from which this was restricted, with the indexes that were asked for since."""
+        indexes = {name: [*columns] for name, columns in {**whole.indexes, **self.indexes}.items()}
+        return evolve(whole, indexes=indexes, sizes=sizes)
+
+    def _vacant(self, table: Table, taken: Iterable[int]) -> int:
+        """The number that a table like this had when it went, or a new one."""
+        taken = {*taken, *self.numbers.values()}
+        for number, known in enumerate(self.known):
+            if number not in taken and known.name == table.name and _same_shape(known, table):
+                return number
+        self.known.append(table)
+        return len(self.known) - 1
+
+    @property
+    def names(self) -> dict[int, str]:
+        """The names of the tables by number."""
+        return {number: name for name, number in self.numbers.items()}
 
     def index(self, table: str, columns: tuple[int, ...]) -> int:
         """The number of the index of `table` on `columns`, added if need be."""
@@ -66,29 +119,39 @@ class Layout:
         return max(usable, key=len, default=columns)
 
 
+def _same_shape(one: Table, other: Table) -> bool:
+    """Whether the rows of one may stand in the other, which is filled in the same way."""
+    types = [tuple(column.type for column in table.columns) for table in (one, other)]
+    return (one.kind, one.key) == (other.kind, other.key) and types[0] == types[1]
+
+
 def plan(program: Program) -> tuple[p.Plan, Layout]:
     """The plan of a program, and the layout that later plans for the same core go on from."""
     lowered = lower(program)
-    layout = Layout(
-        {name: number for number, name in enumerate(lowered.tables)},
-        {name: stratum.tables for stratum in lowered.strata for name in stratum.tables},
-    )
+    layout = Layout().extended(lowered)
+    return plan_lowered(lowered, layout), layout
+
+
+def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
+    """The plan of a lowered program, with the tables and indexes that the layout has, and more."""
     strata = [_plan_stratum(stratum, lowered.rules, layout) for stratum in lowered.strata]
     strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
     for table in lowered.tables.values():
         if 0 < len(table.key) < len(table.columns):
             layout.index(table.name, table.key)
+    present = {*layout.numbers.values()}
+    indexes = {layout.numbers[name]: columns for name, columns in layout.indexes.items()}
     tables = tuple(
         p.TablePlan(
             table.name,
-            table.kind,
+            table.kind if number in present else "retired",
             tuple(column.type for column in table.columns),
-            tuple(layout.indexes.get(table.name, ())),
+            tuple(indexes.get(number, ())),
             table.key,
         )
-        for table in lowered.tables.values()
+        for number, table in enumerate(layout.known)
     )
-    return p.Plan(tables, tuple(strata)), layout
+    return p.Plan(tables, tuple(strata))
 
 
 def _plan_stratum(stratum: Stratum, rules: Sequence[Rule], layout: Layout) -> p.StratumPlan:
@@ -241,7 +304,7 @@ class _Placement:
             self._place(*rest.pop(chosen))
 
     def _choose(self, literals: list[BodyLiteral]) -> int:
-        best, best_score = -1, (0, 0, False, 0)
+        best, best_score = -1, (0, 0, False, 0, 0)
         for place, literal in enumerate(literals):
             score = self._score(literal)
             if score is not None and (best < 0 or score > best_score):
@@ -249,20 +312,24 @@ class _Placement:
         assert best >= 0, "an ungrounded rule passed the checker"
         return best
 
-    def _score(self, literal: BodyLiteral) -> tuple[int, int, bool, int] | None:
+    def _score(self, literal: BodyLiteral) -> tuple[int, int, bool, int, int] | None:
         """How early a literal should go, higher first; None if it cannot go yet."""
         match literal:
             case Filter():
-                return (4, 0, True, 0) if self._bound(literal.condition) else None
+                return (4, 0, True, 0, 0) if self._bound(literal.condition) else None
             case Assign():
-                return (2, 0, True, 0) if self._bound(literal.value) else None
+                return (2, 0, True, 0, 0) if self._bound(literal.value) else None
         bound = sum(term is not None and self._bound(term) for term in literal.terms)
         unbound = len(literal.terms) - bound
         if unbound == 0:
-            return (3, 0, True, 0)
+            return (3, 0, True, 0, 0)
         if literal.negated:
             return None
-        return (1 if bound else 0, bound, literal.table not in self._recursion, -unbound)
+        if bound:
+            return (1, bound, literal.table not in self._recursion, 0, -unbound)
+        sizes = self._layout.sizes
+        is_outside = bool(sizes) or literal.table not in self._recursion
+        return (0, 0, is_outside, -sizes.get(literal.table, 0), -unbound)
 
     def _place(self, position: int | None, literal: BodyLiteral) -> None:
         match literal:

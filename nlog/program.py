@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from nlog.diagnostics import Span
+from nlog.diagnostics import Span, suggest
+from nlog.syntax import Module
 from nlog.types import Type
 
 Kind = Literal["input", "output", "internal", "constraint"]
@@ -156,13 +157,41 @@ class Stratum:
     recursive: bool
 
 
+@frozen
+class Unit:
+    """Rules that come and go together: a file or a text by its name, and before it what it imports.
+
+    `turn` tells when they came: 0 for what the program began with.
+    """
+
+    name: str
+    turn: int
+    modules: tuple[Module, ...] = field(repr=False)
+
+    @property
+    def root(self) -> Module:
+        """The file or text itself."""
+        return self.modules[-1]
+
+
 @frozen(repr=False)
 class Program:
-    """Tables by name, rules by number, strata in the order of evaluation."""
+    """Tables by name, rules by number, strata in the order of evaluation.
+
+    `units` is what the program was made from, from which larger and smaller ones can be made.
+    """
 
     tables: dict[str, Table]
     rules: tuple[Rule, ...]
     strata: tuple[Stratum, ...]
+    units: tuple[Unit, ...] = field(default=(), eq=False)
+
+    def table(self, name: str) -> Table:
+        """The table of that name; KeyError has the nearest if there is none."""
+        if name not in self.tables:
+            hint = suggest(name, self.tables)
+            raise KeyError("; ".join([f"there is no table `{name}`", *hint]))
+        return self.tables[name]
 
     def __repr__(self) -> str:
         return f"<Program: {len(self.tables)} tables, {len(self.rules)} rules>"

@@ -59,11 +59,12 @@ NO_LIMITS = Limits()
 
 
 def refusal(
-    error: Exception, program: Program, limits: Limits, tables: list[str], when: str
+    error: Exception, program: Program, limits: Limits, tables: Mapping[int, str], when: str
 ) -> TransactionError:
-    """The error to raise for one of `REFUSALS`; `tables` has the names by the core's numbers.
+    """The error to raise for one of `REFUSALS`, of a commit under a lowered program.
 
-    `when` ends the first line, as in "; the transaction is rolled back".
+    `tables` has the names by the core's numbers. `when` ends the first line, as in
+    "; the transaction is rolled back".
     """
     match error:
         case _core.KeyConflictError():
@@ -76,7 +77,7 @@ def refusal(
         case _core.LimitError():
             return TransactionError(_limit_text(program, limits, tables, *error.args) + when)
     number, text = error.args
-    rule = program.rules[number]
+    rule = next(rule for rule in program.rules if rule.number == number)
     return TransactionError(f"rule of `{rule.head}` at {rule.name}: {text}{when}")
 
 
@@ -108,7 +109,7 @@ def _constraint_text(program: Program, rows: Mapping[str, frozenset[Row]], when:
 
 
 def _limit_text(
-    program: Program, limits: Limits, tables: list[str], limit: str, number: int, added: int
+    program: Program, limits: Limits, tables: Mapping[int, str], limit: str, number: int, added: int
 ) -> str:
     name = tables[number]
     rules = [rule.name for rule in program.rules if rule.head == name]

@@ -13,18 +13,20 @@ the tables hold. `recompute` is the yardstick for that, and the oracle of tests.
 """
 
 from collections.abc import Sequence
+from os import PathLike
 from threading import RLock
 from typing import Any
 
-from nlog.diagnostics import TransactionError, suggest
+from nlog.compile import extend, without
+from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
-from nlog.planner import plan
+from nlog.planner import Layout, plan
 from nlog.program import Program, Table
 from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
-from nlog.tables import TableView, row_trouble
+from nlog.tables import Snapshot, TableView, row_trouble
 from nlog.transaction import Transaction
 
 Row = tuple[Any, ...]
@@ -44,18 +46,20 @@ class Engine:
             raise TypeError(text)
         self.program = program
         self.limits = limits
+        self._lowered = lower(program)
         compiled, self._layout = plan(program)
         try:
             self._core = _core.Database(compiled, limits.rows, limits.seconds)
         except REFUSALS as error:
-            raise self._refusal(error, ", with all inputs empty") from None
+            when = ", with all inputs empty"
+            raise refusal(error, self._lowered, limits, self._layout.names, when) from None
         self._lock = RLock()
         self._open = False
         self._explainer: Explainer | None = None
 
     def __getitem__(self, table: str) -> TableView:
         """The table of that name, read-only; KeyError if there is none."""
-        declared = self._table(table, KeyError)
+        declared = self.program.table(table)
         return TableView(self._core, declared, self._layout.numbers[table])
 
     def __repr__(self) -> str:
@@ -73,6 +77,35 @@ class Engine:
         It costs what the transaction costs, and leaves everything as it was, `work` too.
         """
         return Transaction(self, publishes=False)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The names of the files and texts that the program is made of, as `remove_rules` takes."""
+        return tuple(unit.name for unit in self.program.units)
+
+    def add_rules(self, source: str | PathLike[str], name: str | None = None) -> Transaction:
+        """Add rules while the engine runs: a text, or a file given as a Path.
+
+        It is a transaction, and returned for its `changes`: all tables become what the whole
+        program says, at the cost of what the new rules derive. `name` is the file's path, or
+        `<rules>`, if it is not given. RuleError if the whole program has mistakes, TransactionError
+        if a rule fails or the name is taken; nothing has changed then.
+        """
+        if name is None:
+            name = "<rules>" if isinstance(source, str) else str(source)
+        with self.transaction() as tx:
+            tx._change_program(extend(self.program, source, name))
+        return tx
+
+    def remove_rules(self, name: str) -> Transaction:
+        """Remove what `rules` names, with its tables and their rows; as `add_rules` otherwise."""
+        with self.transaction() as tx:
+            tx._change_program(without(self.program, name))
+        return tx
+
+    def snapshot(self) -> Snapshot:
+        """The tables as the last commit left them, to be read while later ones go on."""
+        return Snapshot(self._core.snapshot(), self.program, self._layout.numbers)
 
     @property
     def work(self) -> Work:
@@ -94,13 +127,13 @@ class Engine:
         KeyError if there is no such table, TypeError if the row does not fit it, LookupError if the
         row is not in it. Costs nothing until it is called, then indexes that stay.
         """
-        declared = self._table(table, KeyError)
+        declared = self.program.table(table)
         with self._lock:
             found = self._committed(declared, row)
             if found is None:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
-                self._explainer = Explainer(lower(self.program), self._layout, self._core)
+                self._explainer = Explainer(self._lowered, self._layout, self._core)
             return self._explainer.explain(table, found)
 
     def _committed(self, table: Table, row: Sequence[Any]) -> Row | None:
@@ -112,12 +145,7 @@ class Engine:
             raise TypeError(row_trouble(table, *error.args)) from None
         return self._core.rows(number, dict(enumerate(row)))[0] if is_there else None
 
-    def _refusal(self, error: Exception, when: str) -> TransactionError:
-        return refusal(error, self.program, self.limits, list(self._layout.numbers), when)
-
-    def _table(self, name: str, error: type[Exception]) -> Table:
-        table = self.program.tables.get(name)
-        if table is None:
-            hint = suggest(name, self.program.tables)
-            raise error("; ".join([f"there is no table `{name}`", *hint]))
-        return table
+    def _adopt(self, program: Program, lowered: Program, layout: Layout) -> None:
+        """Take note of the program that the core has gone over to."""
+        self.program, self._lowered, self._layout = program, lowered, layout
+        self._explainer = None

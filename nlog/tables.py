@@ -1,25 +1,28 @@
-"""Tables as their readers see them: read-only sets of rows, always of the last commit.
+"""Tables as their readers see them: read-only sets of rows.
 
-A read shows one commit, whole. It waits for no transaction that is open, only while the core works
-one out.
+A read shows one commit, whole: the tables of an engine show the last, those of a snapshot the last
+when it was taken. It waits for no transaction that is open, only while the core works one out.
+
+A snapshot costs nothing to take. While it lives, each commit keeps the rows that it changes, once
+for all snapshots; reading one puts them together with the present content (core/snapshot.h).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from nlog.diagnostics import suggest
 from nlog.engine import _core
-from nlog.program import Table
+from nlog.program import Program, Table
 from nlog.show import counted
 
 Row = tuple[Any, ...]
 
 
 class TableView(AbstractSet[Row]):
-    """A table as a read-only set of rows, always of the last commit."""
+    """A table as a read-only set of rows."""
 
-    def __init__(self, core: _core.Database, table: Table, number: int) -> None:
+    def __init__(self, core: _core.Database | _core.Snapshot, table: Table, number: int) -> None:
         self._core = core
         self._declared = table
         self._number = number
@@ -66,6 +69,26 @@ class TableView(AbstractSet[Row]):
 
     def __repr__(self) -> str:
         return f"<table {self._declared.name}: {counted(len(self), 'row')}>"
+
+
+class Snapshot:
+    """All tables as one commit left them: `snapshot[table]` reads as the engine does.
+
+    It stays as it is, whatever is committed, for as long as it is kept.
+    """
+
+    def __init__(self, core: _core.Snapshot, program: Program, numbers: Mapping[str, int]) -> None:
+        self._core = core
+        self._numbers = numbers
+        self.program = program
+
+    def __getitem__(self, table: str) -> TableView:
+        """The table of that name, read-only; KeyError if there was none."""
+        declared = self.program.table(table)
+        return TableView(self._core, declared, self._numbers[table])
+
+    def __repr__(self) -> str:
+        return f"<Snapshot: {counted(len(self.program.tables), 'table')}>"
 
 
 def row_trouble(table: Table, row: object, column: int, text: str) -> str:

@@ -22,11 +22,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nlog.changes import Changes, Delta
-from nlog.diagnostics import TransactionError
+from nlog.diagnostics import RuleError, TransactionError
 from nlog.engine import _core
-from nlog.program import Table
-from nlog.refusals import REFUSALS
+from nlog.planner import Layout
+from nlog.program import Program, Table
+from nlog.refusals import REFUSALS, refusal
 from nlog.tables import key_trouble, row_trouble
+from nlog.transition import Transition, transition
 
 if TYPE_CHECKING:
     from nlog.runtime import Engine
@@ -43,6 +45,7 @@ class Transaction:
         self._publishes = publishes
         self._state = "new"
         self._changes: Changes | None = None
+        self._next: tuple[Program, Transition] | None = None
 
     def insert(self, table: str, *rows: Sequence[Any]) -> None:
         """Insert rows; those that are there already change nothing."""
@@ -93,15 +96,14 @@ class Transaction:
         try:
             deltas = dict(engine._core.prepare())
         except REFUSALS as error:
-            raise engine._refusal(error, "; the transaction is rolled back") from None
+            raise self._refusal(error) from None
         self._state = "prepared"
-        numbers = engine._layout.numbers
+        numbers = _outputs(engine.program, engine._layout)
+        if self._next is not None:
+            program, transition = self._next
+            numbers |= _outputs(program, transition.layout)
         self._changes = Changes(
-            {
-                table.name: Delta(deltas.get(numbers[table.name]))
-                for table in engine.program.tables.values()
-                if table.kind == "output"
-            }
+            {name: Delta(deltas.get(number)) for name, number in numbers.items()}
         )
         return self._changes
 
@@ -145,6 +147,9 @@ class Transaction:
         if self._publishes:
             self._engine._core.publish()
             self._state = "committed"
+            if self._next is not None:
+                program, transition = self._next
+                self._engine._adopt(program, transition.lowered, transition.layout)
         else:
             self._engine._core.rollback()
             self._state = "tried and rolled back"
@@ -154,14 +159,42 @@ class Transaction:
         self._state = "rolled back"
         self._changes = None
 
+    def _refusal(self, error: Exception) -> TransactionError:
+        engine = self._engine
+        lowered, names = engine._lowered, engine._layout.names
+        if self._next is not None:
+            step = self._next[1]
+            lowered, names = step.lowered, {**names, **step.layout.names}
+        when = "; the transaction is rolled back"
+        return refusal(error, lowered, engine.limits, names, when)
+
     def _keyed(self, name: str) -> Table:
-        table = self._engine._table(name, TransactionError)
+        table = self._declared(name)
         if not table.key:
             raise TransactionError(
                 f"`{name}` has no key: `key` after a column's type makes it one; without, use "
                 "insert and delete"
             )
         return table
+
+    def _change_program(self, program: Program) -> None:
+        """Stage another program in place of the engine's. Requires: nothing else is staged."""
+        engine, core = self._engine, self._engine._core
+        sizes = {name: core.size(number) for name, number in engine._layout.numbers.items()}
+        step = transition(engine.program, program, engine._layout, sizes)
+        if step.mistakes:
+            raise RuleError(step.mistakes)
+        core.change_program(step.during, step.after)
+        for number in step.emptied:
+            core.delete(number, core.rows(number, {}))
+        core.insert(step.changed, [()])
+        self._next = (program, step)
+
+    def _declared(self, name: str) -> Table:
+        try:
+            return self._engine.program.table(name)
+        except KeyError as error:
+            raise TransactionError(*error.args) from None
 
     def _write(
         self,
@@ -175,7 +208,7 @@ class Transaction:
                 f"the transaction is {self._state}: rows are written inside its `with` block"
                 ", before it is prepared"
             )
-        table = self._engine._table(name, TransactionError)
+        table = self._declared(name)
         if table.kind != "input":
             article = "a" if table.kind == "constraint" else "an"
             raise TransactionError(
@@ -186,3 +219,9 @@ class Transaction:
             write(self._engine._layout.numbers[name], rows)
         except _core.RowError as error:
             raise TransactionError(trouble(table, *error.args)) from None
+
+
+def _outputs(program: Program, layout: Layout) -> dict[str, int]:
+    """The numbers of the output tables."""
+    tables = program.tables.values()
+    return {table.name: layout.numbers[table.name] for table in tables if table.kind == "output"}

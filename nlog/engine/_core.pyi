@@ -87,6 +87,14 @@ class Delta:
     def deleted(self) -> list[tuple[Any, ...]]: ...
 
 @final
+class Snapshot:
+    """The tables as one commit left them; reads as those of Database."""
+
+    def size(self, table: int) -> int: ...
+    def contains(self, table: int, row: Sequence[Any]) -> bool: ...
+    def rows(self, table: int, where: Mapping[int, Any]) -> list[tuple[Any, ...]]: ...
+
+@final
 class Database:
     """The tables of a plan. Reads show the last committed state, whatever is staged.
 
@@ -118,6 +126,13 @@ class Database:
             RowError: a key does not fit; columns are counted among those of the key.
             ValueError: the table is not an input, or has no key.
         """
+    def change_program(self, during: Plan, after: Plan) -> None:
+        """Stages another program: see nlog/transition.py.
+
+        Raises:
+            ValueError: the plans make no sense, or do not fit what is there.
+            RuntimeError: something is staged already.
+        """
     def prepare(self) -> list[tuple[int, Delta]]:
         """Works out what follows from what is staged; the output tables that `publish` will change.
 
@@ -147,6 +162,8 @@ class Database:
         Raises:
             RowError: a value does not fit its column; `args[0]` is `where`.
         """
+    def snapshot(self) -> Snapshot:
+        """The last committed state, which stays as it is while commits go on."""
     def add_index(self, table: int, columns: Sequence[int]) -> int:
         """The number of the index on the columns (ascending), made if there was none."""
     def derivations(

@@ -8,8 +8,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <deque>
+#include <iterator>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -35,13 +36,52 @@ namespace {
 
 using core::Word;
 
+class Snapshot {
+ public:
+  Snapshot(std::shared_ptr<Store> store, core::Snapshot snapshot)
+      : store_(std::move(store)), snapshot_(std::move(snapshot)) {}
+
+  std::size_t Size(std::uint32_t table) {
+    const Guard guard(*store_);
+    TableOf(*store_, table);
+    return snapshot_.Size(table);
+  }
+
+  bool Contains(std::uint32_t table, py::handle row) {
+    const Guard guard(*store_);
+    const std::optional<std::vector<Word>> words = FindRow(*store_, TableOf(*store_, table), row);
+    return words && snapshot_.Contains(table, words->data());
+  }
+
+  py::list Rows(std::uint32_t table, const py::object& where) {
+    const Guard guard(*store_);
+    const std::optional<Where> given = FindWhere(*store_, table, where);
+    if (!given) {
+      return py::list();
+    }
+    const auto [words, count] = snapshot_.Select(table, *given);
+    return DecodeRows(*store_, table, words, count);
+  }
+
+ private:
+  std::shared_ptr<Store> store_;
+  core::Snapshot snapshot_;
+};
+
+// Puts codecs in the place of those that are numbered from `known` on.
+void Extend(std::deque<TableCodec>& codecs, std::vector<TableCodec> all, std::size_t known) {
+  codecs.erase(codecs.begin() + static_cast<std::ptrdiff_t>(known), codecs.end());
+  std::move(all.begin() + static_cast<std::ptrdiff_t>(known), all.end(),
+            std::back_inserter(codecs));
+}
+
 class Database {
  public:
   Database(py::handle plan, std::optional<std::uint64_t> rows_max,
            std::optional<double> seconds_max)
       : store_(std::make_shared<Store>()) {
-    store_->tables = ReadTableCodecs(plan);
-    store_->keys = ReadKeyCodecs(plan);
+    Extend(store_->tables, ReadTableCodecs(plan), 0);
+    Extend(store_->keys, ReadKeyCodecs(plan), 0);
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
     core::Limits limits;
     limits.rows = rows_max.value_or(limits.rows);
@@ -75,6 +115,21 @@ class Database {
       throw ValueError("table `" + store_->tables[table].name + "` has no key");
     }
     WriteKnown(table, store_->keys[table], keys, &core::Database::Remove);
+  }
+
+  void ChangeProgram(py::handle during, py::handle after) {
+    const Guard guard(*store_);
+    RequireIdle();
+    const core::Plan during_plan = ReadPlan(during, store_->codec);
+    const core::Plan after_plan = ReadPlan(after, store_->codec);
+    std::vector<TableCodec> tables = ReadTableCodecs(during);
+    std::vector<TableCodec> keys = ReadKeyCodecs(during);
+    const std::size_t known = database_->table_count();
+    database_->ChangeProgram(during_plan, after_plan);
+    checks_.clear();
+    // Those of a change that was rolled back may be there still.
+    Extend(store_->tables, std::move(tables), known);
+    Extend(store_->keys, std::move(keys), known);
   }
 
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
@@ -118,14 +173,13 @@ class Database {
 
   std::size_t Size(std::uint32_t table) {
     const Guard guard(*store_);
-    TableOf(table);
+    TableOf(*store_, table);
     return database_->table(table).size();
   }
 
   bool Contains(std::uint32_t number, py::handle row) {
     const Guard guard(*store_);
-    TableOf(number);
-    const std::optional<std::vector<Word>> words = FindRow(*store_, store_->tables[number], row);
+    const std::optional<std::vector<Word>> words = FindRow(*store_, TableOf(*store_, number), row);
     if (!words) {
       return false;
     }
@@ -136,33 +190,30 @@ class Database {
 
   py::list Rows(std::uint32_t number, const py::object& where) {
     const Guard guard(*store_);
-    const TableCodec& table = TableOf(number);
-    std::vector<std::pair<std::uint32_t, Word>> given;
-    for (const py::handle column_object : where) {
-      const auto column = py::cast<std::uint32_t>(column_object);
-      const py::object value = where[column_object];
-      if (column >= table.columns.size()) {
-        throw py::index_error("table `" + table.name + "` has no column " + std::to_string(column));
-      }
-      const std::optional<Word> word = FindValue(value, where, table, column);
-      if (!word) {
-        return py::list();
-      }
-      given.emplace_back(column, *word);
+    const std::optional<Where> given = FindWhere(*store_, number, where);
+    if (!given) {
+      return py::list();
     }
-    const std::vector<core::RowId> selected = database_->Select(number, given);
+    const std::vector<core::RowId> selected = database_->Select(number, *given);
     std::vector<Word> words;
-    words.reserve(selected.size() * table.columns.size());
+    words.reserve(selected.size() * TableOf(*store_, number).columns.size());
     for (const core::RowId row : selected) {
       CopyRow(number, row, words);
     }
     return DecodeRows(*store_, number, words, selected.size());
   }
 
+  // Keeps this object alive: see the module's definition.
+  Snapshot TakeSnapshot() {
+    const Guard guard(*store_);
+    RequireIdle();
+    return {store_, database_->TakeSnapshot()};
+  }
+
   std::size_t AddIndex(std::uint32_t table, std::vector<std::uint32_t> columns) {
     const Guard guard(*store_);
     RequireIdle();
-    const std::size_t width = TableOf(table).columns.size();
+    const std::size_t width = TableOf(*store_, table).columns.size();
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
         throw ValueError("an index is on ascending columns of its table");
@@ -175,7 +226,7 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    EncodeRow(*store_, TableOf(py::cast<std::uint32_t>(check.attr("table"))), row, words);
+    EncodeRow(*store_, TableOf(*store_, py::cast<std::uint32_t>(check.attr("table"))), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
     const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
     words.clear();
@@ -262,15 +313,8 @@ class Database {
     }
   }
 
-  const TableCodec& TableOf(std::uint32_t table) const {
-    if (table >= store_->tables.size()) {
-      throw py::index_error("there is no table " + std::to_string(table));
-    }
-    return store_->tables[table];
-  }
-
   const TableCodec& InputTable(std::uint32_t number) const {
-    const TableCodec& table = TableOf(number);
+    const TableCodec& table = TableOf(*store_, number);
     if (!table.is_input) {
       throw ValueError("table `" + table.name +
                        "` is filled by rules; transactions write input tables only");
@@ -297,15 +341,6 @@ class Database {
       const TableCodec& table = store_->tables[error.table()];
       const py::tuple group = store_->codec.DecodeColumns(error.group(), table);
       throw core::EvaluationError(error.rule(), error.what() + (" of the group " + Show(group)));
-    }
-  }
-
-  std::optional<Word> FindValue(const py::object& value, py::handle where, const TableCodec& table,
-                                std::uint32_t column) {
-    try {
-      return store_->codec.Find(value, table.columns[column]);
-    } catch (const ValueError& error) {
-      RaiseRowError(where, static_cast<int>(column), error.what());
     }
   }
 
@@ -349,6 +384,10 @@ PYBIND11_MODULE(_core, module) {
       .def_property_readonly("deleted_count", &Delta::deleted_count)
       .def("inserted", &Delta::Inserted)
       .def("deleted", &Delta::Deleted);
+  py::class_<Snapshot>(module, "Snapshot", py::is_final())
+      .def("size", &Snapshot::Size, py::arg("table"))
+      .def("contains", &Snapshot::Contains, py::arg("table"), py::arg("row"))
+      .def("rows", &Snapshot::Rows, py::arg("table"), py::arg("where"));
   py::class_<Database>(module, "Database", py::is_final())
       .def(py::init<py::handle, std::optional<std::uint64_t>, std::optional<double>>(),
            py::arg("plan"), py::arg("rows_max") = py::none(), py::arg("seconds_max") = py::none())
@@ -356,6 +395,7 @@ PYBIND11_MODULE(_core, module) {
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
       .def("put", &Database::Put, py::arg("table"), py::arg("rows"))
       .def("remove", &Database::Remove, py::arg("table"), py::arg("keys"))
+      .def("change_program", &Database::ChangeProgram, py::arg("during"), py::arg("after"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)
       .def("commit", &Database::Commit)
@@ -363,6 +403,7 @@ PYBIND11_MODULE(_core, module) {
       .def("size", &Database::Size, py::arg("table"))
       .def("contains", &Database::Contains, py::arg("table"), py::arg("row"))
       .def("rows", &Database::Rows, py::arg("table"), py::arg("where"))
+      .def("snapshot", &Database::TakeSnapshot, py::keep_alive<0, 1>())
       .def("add_index", &Database::AddIndex, py::arg("table"), py::arg("columns"))
       .def("derivations", &Database::Derivations, py::arg("check"), py::arg("row"),
            py::arg("limit"))

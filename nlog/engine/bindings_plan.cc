@@ -146,7 +146,11 @@ core::TableKind ReadKind(py::handle kind) {
   if (text == "constraint") {
     return core::TableKind::kConstraint;
   }
-  throw ValueError(Show(kind) + " is no kind of table: input, output, constraint or internal");
+  if (text == "retired") {
+    return core::TableKind::kRetired;
+  }
+  throw ValueError(Show(kind) +
+                   " is no kind of table: input, output, constraint, internal or retired");
 }
 
 }  // namespace

@@ -67,4 +67,26 @@ std::optional<std::vector<Word>> FindRow(Store& store, const TableCodec& table, 
   return is_known ? std::optional(words) : std::nullopt;
 }
 
+std::optional<Where> FindWhere(Store& store, std::uint32_t number, const py::object& where) {
+  const TableCodec& table = TableOf(store, number);
+  Where found;
+  for (const py::handle column_object : where) {
+    const auto column = py::cast<std::uint32_t>(column_object);
+    const py::object value = where[column_object];
+    if (column >= table.columns.size()) {
+      throw py::index_error("table `" + table.name + "` has no column " + std::to_string(column));
+    }
+    try {
+      const std::optional<Word> word = store.codec.Find(value, table.columns[column]);
+      if (!word) {
+        return std::nullopt;
+      }
+      found.emplace_back(column, *word);
+    } catch (const ValueError& error) {
+      RaiseRowError(where, static_cast<int>(column), error.what());
+    }
+  }
+  return found;
+}
+
 }  // namespace nlog

@@ -8,7 +8,9 @@
 
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "bindings_store.h"
@@ -22,6 +24,13 @@ void EncodeRow(Store& store, const TableCodec& table, pybind11::handle row,
 // The words of a row or key, or nothing if no table can hold it.
 std::optional<std::vector<core::Word>> FindRow(Store& store, const TableCodec& table,
                                                pybind11::handle row);
+
+// Values for some columns.
+using Where = std::vector<std::pair<std::uint32_t, core::Word>>;
+
+// The words of a mapping from columns to values, or nothing if no row can have them. Raises
+// IndexError, too.
+std::optional<Where> FindWhere(Store& store, std::uint32_t table, const pybind11::object& where);
 
 }  // namespace nlog
 

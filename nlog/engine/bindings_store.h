@@ -1,16 +1,20 @@
-// What a database and the deltas of its commits share, and the lock that guards it.
+// What a database and all that is read from it share, and the lock that guards it.
 //
 // A Store has the interner, the codecs of rows, and the lock for them and for the tables. The lock
 // is recursive, since Python code that a conversion calls may come back, and is never waited for
-// with the GIL held.
+// with the GIL held; so every method may be called from any thread.
 
 #ifndef NLOG_ENGINE_BINDINGS_STORE_H_
 #define NLOG_ENGINE_BINDINGS_STORE_H_
 
 #include <pybind11/pybind11.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,9 +26,10 @@ namespace nlog {
 struct Store {
   std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
   Codec codec{interner};
-  std::vector<TableCodec> tables;
-  // By the number of the table; of one without a key there are no columns.
-  std::vector<TableCodec> keys;
+  // By number. They stay where they are: Python code that runs amid a conversion may add some.
+  std::deque<TableCodec> tables;
+  // Of the keys likewise; of a table without a key there are no columns.
+  std::deque<TableCodec> keys;
   std::recursive_mutex mutex;
 };
 
@@ -41,6 +46,14 @@ class Guard {
  private:
   std::unique_lock<std::recursive_mutex> lock_;
 };
+
+// Throws IndexError if there is no such table.
+inline const TableCodec& TableOf(const Store& store, std::uint32_t number) {
+  if (number >= store.tables.size()) {
+    throw pybind11::index_error("there is no table " + std::to_string(number));
+  }
+  return store.tables[number];
+}
 
 // The rows of a table that `words` hold, one after the other. Requires: the lock of the store.
 inline pybind11::list DecodeRows(Store& store, std::uint32_t number,

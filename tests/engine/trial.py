@@ -4,6 +4,7 @@ After each transaction of a history
 
 - every table of the engine equals what the naive evaluator makes of the inputs;
 - what the transaction announced is the difference of the states around it;
+- snapshots taken earlier, some never read before, are what they were;
 - a trial run by `what_if` announced the same;
 - if it did not commit, be it for an exception in its block or an operation without a value in the
   middle of the evaluation, nothing at all has changed;
@@ -95,13 +96,17 @@ def run(trial: Trial, seed: int = 0) -> None:
     inputs: State = {table.name: frozenset() for table in trial.program.inputs}
     state = _compare(engine, inputs)
     order = random.Random(seed)
+    snapshots: list[tuple[nlog.Snapshot, State]] = []
     for number, script in enumerate(trial.history):
+        if order.random() < 0.4:
+            snapshots.append((engine.snapshot(), state))
         changes = _transact(engine, script)
         if script.ending == "commit":
             inputs = _apply(inputs, script.operations)
         before, state = state, _compare(engine, inputs)
         if changes is not None:
             _check_changes(engine.program, changes, before, state)
+        _check_snapshots(snapshots, order)
         if number % RECOMPUTE_EVERY == RECOMPUTE_EVERY - 1 or number == len(trial.history) - 1:
             assert contents(engine.recompute()) == state, "the engine differs from a recomputed one"
             _check_explanations(engine, state, order)
@@ -229,6 +234,17 @@ def _transact(engine: nlog.Engine, script: Script) -> nlog.Changes | None:
         assert tried is not None
         assert _plain(tried) == _plain(changes), "a change differs from what it was said to be"
     return changes
+
+
+def _check_snapshots(snapshots: list[tuple[nlog.Snapshot, State]], order: random.Random) -> None:
+    """Read some of them, and let some go."""
+    for snapshot, state in [kept for kept in snapshots if order.random() < 0.5]:
+        for name, rows in state.items():
+            assert frozenset(snapshot[name]) == rows, f"a snapshot of {name} changed"
+            assert len(snapshot[name]) == len(rows), f"a snapshot of {name} has a wrong length"
+            assert all(row in snapshot[name] for row in rows)
+    if snapshots and order.random() < 0.3:
+        snapshots.pop(order.randrange(len(snapshots)))
 
 
 def _plain(changes: nlog.Changes) -> dict[str, tuple[frozenset[Row], frozenset[Row]]]:

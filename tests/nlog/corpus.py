@@ -21,8 +21,8 @@ from attrs import evolve, frozen
 
 from nlog import syntax
 from nlog.compile import _check
-from nlog.parser import read_modules
-from nlog.program import Program
+from nlog.parser import closure, read_modules
+from nlog.program import Program, Unit
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -89,11 +89,12 @@ def _after(inputs: Rows, insert: Rows, delete: Rows) -> Rows:
 
 def program(case: Case, seed: int | None = None) -> Program:
     """The case's program; with a seed, its items and the literals of its rules in other orders."""
-    modules = read_modules([case.path])
+    read, (root,) = read_modules([case.path])
+    modules = closure(root, read)
     if seed is not None:
         order = random.Random(seed)
-        modules = [_shuffled(module, order) for module in modules]
-    return _check(modules)
+        modules = tuple(_shuffled(module, order) for module in modules)
+    return _check([Unit(case.name, 0, modules)])
 
 
 def _shuffled(module: syntax.Module, order: random.Random) -> syntax.Module:

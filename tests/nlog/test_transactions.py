@@ -149,3 +149,50 @@ def test_a_reader_in_another_thread_does_not_wait_for_an_open_transaction(engine
         tx.prepare()
         read_elsewhere()
     assert seen == [{(1, 2), (1, 3), (2, 3)}] * 2
+
+
+def test_a_snapshot_stays_as_it_was_while_commits_go_on(engine: nlog.Engine):
+    before = contents(engine)
+    first = engine.snapshot()
+    with engine.transaction() as tx:
+        tx.delete("edge", (1, 2))
+        tx.insert("edge", (3, 1))
+        within = engine.snapshot()
+        tx.prepare()
+        prepared = engine.snapshot()
+    after = contents(engine)
+    second = engine.snapshot()
+    with engine.transaction() as tx:
+        tx.insert("edge", (1, 2), (1, 3))
+        tx.delete("edge", (3, 1))
+    for snapshot, state in [(first, before), (within, before), (prepared, before), (second, after)]:
+        for name, rows in state.items():
+            table = snapshot[name]
+            assert set(table) == rows
+            assert len(table) == len(rows)
+            assert table & {(1, 2), (9, 9)} == rows & {(1, 2), (9, 9)}
+    assert first["reach"].where(src=1) == {(1, 2), (1, 3)}
+    assert second["reach"].where(src=1) == frozenset()
+    assert second["edge"].where(dst=1) == {(3, 1)}
+    assert ((1, 3) in first["edge"], (1, 2) in first["edge"], (1, 9) in first["edge"]) == (
+        False,
+        True,
+        False,
+    )
+    assert repr(first) == "<Snapshot: 5 tables>"
+    with pytest.raises(KeyError, match="there is no table `raech`; did you mean `reach`"):
+        first["raech"]
+
+
+def test_a_snapshot_outlives_its_engine_and_many_commits():
+    engine = new_engine()
+    snapshot, kept = engine.snapshot(), engine.snapshot()
+    for n in range(20_000):
+        with engine.transaction() as tx:
+            (tx.delete if n % 2 else tx.insert)("limit", (12,))
+    with engine.transaction() as tx:
+        tx.insert("limit", (1,), (2,))
+    del engine
+    assert (set(snapshot["limit"]), set(snapshot["share"])) == (set(), set())
+    assert len(snapshot["reach"]) == 3
+    del kept, snapshot

@@ -20,7 +20,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <type_traits>
@@ -128,11 +127,12 @@ class Array {
   // Requires: capacity > capacity_.
   void Grow(std::size_t capacity) {
     if (!IsLarge(capacity)) {
-      void* memory = std::realloc(elements_, capacity * sizeof(Element));
-      if (memory == nullptr) {
-        throw std::bad_alloc();
+      auto* const elements = static_cast<Element*>(::operator new(capacity * sizeof(Element)));
+      if (size_ > 0) {
+        std::memcpy(elements, elements_, size_ * sizeof(Element));
       }
-      elements_ = static_cast<Element*>(memory);
+      ::operator delete(elements_);
+      elements_ = elements;
     } else {
       MoveToPages(capacity);
     }
@@ -153,7 +153,7 @@ class Array {
       if (size_ > 0) {
         std::memcpy(pages, elements_, size_ * sizeof(Element));
       }
-      std::free(elements_);
+      ::operator delete(elements_);
     }
     madvise(pages, bytes, MADV_HUGEPAGE);
     elements_ = reinterpret_cast<Element*>(pages);
@@ -163,7 +163,7 @@ class Array {
     if (IsLarge(capacity_)) {
       munmap(elements_, PageBytes(capacity_));
     } else {
-      std::free(elements_);
+      ::operator delete(elements_);
     }
   }
 

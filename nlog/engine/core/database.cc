@@ -7,30 +7,54 @@
 #include <stdexcept>
 #include <string>
 
+#include "commit_state.h"
+#include "evaluation.h"
 #include "executor.h"
+#include "transition.h"
 
 namespace nlog::core {
 namespace {
 
 constexpr char kUnitTable[] = "$unit";
 
-std::vector<Table> MakeTables(const Plan& plan) {
-  std::vector<Table> tables;
-  for (const TablePlan& table_plan : plan.tables) {
-    Table& table = tables.emplace_back(table_plan.width);
-    for (const std::vector<std::uint32_t>& columns : table_plan.indexes) {
+// Makes the tables of a plan that are not there yet, and the indexes that are not.
+void ExtendTables(const Plan& plan, std::vector<Table>& tables) {
+  for (std::size_t number = 0; number < plan.tables.size(); ++number) {
+    const TablePlan& table_plan = plan.tables[number];
+    if (number == tables.size()) {
+      tables.emplace_back(table_plan.width);
+    }
+    Table& table = tables[number];
+    if (table.width() != table_plan.width) {
+      throw PlanError("table `" + table_plan.name + "` has other columns than it had");
+    }
+    for (std::size_t i = 0; i < table_plan.indexes.size(); ++i) {
+      const std::vector<std::uint32_t>& columns = table_plan.indexes[i];
       const bool is_ascending =
           std::ranges::adjacent_find(columns, std::greater_equal()) == columns.end();
       if (!is_ascending || (!columns.empty() && columns.back() >= table_plan.width)) {
         throw PlanError("an index of table `" + table_plan.name +
                         "` is not on ascending columns of it");
       }
-      if (table.AddIndex(columns) + 1 != table.indexes().size()) {
-        throw PlanError("table `" + table_plan.name + "` has two equal indexes");
+      if (table.AddIndex(columns) != i) {
+        throw PlanError("table `" + table_plan.name + "` has two equal indexes, or lost one");
       }
     }
   }
+}
+
+std::vector<Table> MakeTables(const Plan& plan) {
+  std::vector<Table> tables;
+  ExtendTables(plan, tables);
   return tables;
+}
+
+std::vector<bool> OutputsOf(const Plan& plan) {
+  std::vector<bool> is_output;
+  for (const TablePlan& table : plan.tables) {
+    is_output.push_back(table.kind == TableKind::kOutput);
+  }
+  return is_output;
 }
 
 // The index on the most columns that are all wanted.
@@ -82,9 +106,7 @@ Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
       guards_(plan, tables_),
       limits_(limits) {
   is_touched_.resize(plan.tables.size(), false);
-  for (const TablePlan& table : plan.tables) {
-    is_output_.push_back(table.kind == TableKind::kOutput);
-  }
+  is_output_ = OutputsOf(plan);
   const auto unit = std::ranges::find(plan.tables, kUnitTable, &TablePlan::name);
   if (unit != plan.tables.end()) {
     if (unit->width != 0) {
@@ -153,17 +175,119 @@ void Database::Remove(std::uint32_t table, const Word* key) {
   }
 }
 
+void Database::ChangeProgram(const Plan& during, const Plan& after) {
+  if (is_prepared() || !touched_.empty() || change_) {
+    throw std::logic_error("the program is changed first in a transaction, and once");
+  }
+  auto change = std::make_unique<ProgramChange>();
+  for (const Table& table : tables_) {
+    change->indexes_before.push_back(table.indexes().size());
+  }
+  KeepDeltas();
+  change->is_output_before = is_output_;
+  change->is_output_after = OutputsOf(after);
+  change_ = std::move(change);
+  try {
+    ExtendTables(during, tables_);
+    if (after.tables.size() != tables_.size()) {
+      throw PlanError("the two plans of a change have not the same tables");
+    }
+    change_->during.emplace(during, tables_);
+    change_->after.emplace(after, tables_);
+    change_->guards.emplace(after, tables_);
+    for (std::uint32_t number = 0; number < tables_.size(); ++number) {
+      const TablePlan& table = after.tables[number];
+      change_->indexes_after.push_back(table.indexes.size());
+      if (table.kind == TableKind::kRetired) {
+        change_->vacated.emplace_back(number, Table(table.width));
+      }
+      const bool is_output = table.kind == TableKind::kOutput;
+      if (number < is_output_.size()) {
+        is_output_[number] = is_output_[number] || is_output;
+      } else {
+        is_output_.push_back(is_output);
+      }
+    }
+    is_touched_.resize(tables_.size(), false);
+  } catch (...) {
+    ForgetChange();
+    throw;
+  }
+}
+
+void Database::FinishChange() noexcept {
+  if (!change_) {
+    return;
+  }
+  for (std::size_t number = 0; number < tables_.size(); ++number) {
+    tables_[number].KeepIndexes(change_->indexes_after[number]);
+  }
+  for (auto& [number, table] : change_->vacated) {
+    tables_[number] = std::move(table);
+  }
+  program_ = std::move(*change_->after);
+  guards_ = std::move(*change_->guards);
+  is_output_ = std::move(change_->is_output_after);
+  change_.reset();
+}
+
+void Database::ForgetChange() noexcept {
+  if (!change_) {
+    return;
+  }
+  const std::size_t count = change_->indexes_before.size();
+  while (tables_.size() > count) {
+    tables_.pop_back();
+  }
+  for (std::size_t number = 0; number < count; ++number) {
+    tables_[number].KeepIndexes(change_->indexes_before[number]);
+  }
+  is_touched_.resize(count);
+  is_output_ = std::move(change_->is_output_before);
+  change_.reset();
+}
+
+// Evaluates what is staged, under the program that it is to be evaluated under.
+Work Database::Run(const ShouldStop& should_stop) {
+  if (!change_) {
+    return Evaluate(program_, tables_, *interner_, touched_, should_stop);
+  }
+  CommitState state(tables_, *interner_, should_stop);
+  RankForRecursion(program_, *change_->during, state, touched_);
+  Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop);
+  CountAfterRecursion(program_, *change_->during, *change_->after, state, touched_);
+  for (const auto& [rule, rule_work] : state.work().by_rule) {
+    work.by_rule[rule] += rule_work;
+  }
+  work.total += state.work().total;
+  for (const auto& [number, table] : change_->vacated) {
+    Require(tables_[number].new_size() == 0 || table.width() == 0,
+            "a table that goes has rows left");
+  }
+  std::ranges::sort(touched_);
+  touched_.erase(std::ranges::unique(touched_).begin(), touched_.end());
+  return work;
+}
+
 std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_stop) {
   RequireOpen();
   try {
     const LimitWatch watch(limits_, tables_, should_stop);
+    const Guards& guards = change_ ? *change_->guards : guards_;
     Work guarding;
-    guards_.RequireKeys(tables_, touched_, guarding);
-    Work work = Evaluate(program_, tables_, *interner_, touched_, std::ref(watch));
-    guards_.RequireConstraints(tables_);
+    guards.RequireKeys(tables_, touched_, guarding);
+    Work work = Run(std::ref(watch));
+    guards.RequireConstraints(tables_);
     watch.RequireEnd();
     work.total += guarding.total;
     std::vector<std::shared_ptr<Delta>> deltas = OutputDeltas();
+    if (change_) {
+      // Tables may be replaced when it is published.
+      std::ranges::for_each(deltas, [](const auto& delta) { delta->Copy(); });
+    }
+    if (version_.use_count() > 1) {
+      PrepareVersion();
+    }
     prepared_ = std::move(work);
     return deltas;
   } catch (...) {
@@ -177,8 +301,14 @@ void Database::Publish() noexcept {
     tables_[table].Commit();
   }
   ForgetTouched();
+  FinishChange();
   std::swap(work_, *prepared_);
   prepared_.reset();
+  if (next_version_) {
+    version_->changes = std::move(next_changes_);
+    version_->next = std::move(next_version_);
+    version_ = version_->next;
+  }
 }
 
 std::vector<std::shared_ptr<Delta>> Database::OutputDeltas() {
@@ -217,7 +347,29 @@ void Database::Rollback() noexcept {
     tables_[table].Rollback();
   }
   ForgetTouched();
+  ForgetChange();
   prepared_.reset();
+  next_changes_.clear();
+  next_version_.reset();
+}
+
+void Database::PrepareVersion() {
+  std::vector<Delta> changes;
+  for (const std::uint32_t number : touched_) {
+    const Table& table = tables_[number];
+    if (!table.came().empty() || !table.went().empty()) {
+      changes.emplace_back(number, table).Copy();
+    }
+  }
+  next_version_ = std::make_shared<Version>();
+  next_changes_ = std::move(changes);
+}
+
+Snapshot Database::TakeSnapshot() {
+  if (is_prepared() && !next_version_) {
+    PrepareVersion();
+  }
+  return {*this, version_};
 }
 
 void Database::ForgetTouched() noexcept {

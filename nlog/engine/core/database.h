@@ -33,6 +33,7 @@
 #include "interrupt.h"
 #include "plan.h"
 #include "program.h"
+#include "snapshot.h"
 #include "table.h"
 #include "work.h"
 
@@ -73,6 +74,14 @@ class Database {
   // Stages that the rows with these words in the key of the table go. Requires: it has a key.
   void Remove(std::uint32_t table, const Word* key);
 
+  // Stages another program. Its rules take the place of the present ones when it is published; how
+  // the tables change until then is worked out under `during`, which has the rules of both
+  // (transition.h), and by what is staged after this. Both plans number the present tables as they
+  // are, with the indexes they have and more; further tables may follow. A table that is retired in
+  // `after` must be empty in the end, unless it has no columns. Throws PlanError, having changed
+  // nothing, and std::logic_error unless the transaction is new.
+  void ChangeProgram(const Plan& during, const Plan& after);
+
   // The changes of the output tables that Publish will make, in the order of the tables; tables
   // that do not change are left out. Throws as Evaluate does, KeyError, ConstraintError or
   // LimitError, after rolling back, and std::logic_error if the transaction is prepared already.
@@ -103,10 +112,30 @@ class Database {
   // check plan made by Compile. Bindings for which a function fails are passed over.
   std::set<Derivation> Derivations(const Pipeline& check, const Word* row, std::size_t limit) const;
 
+  // The state of the last commit, to be read later, too. The database must outlive it.
+  Snapshot TakeSnapshot();
+
   // The work of the last transaction that was published.
   const Work& work() const { return work_; }
 
  private:
+  // A program that is to take the place of another, and what it takes to finish or to forget that.
+  struct ProgramChange {
+    std::optional<Program> during;
+    std::optional<Program> after;
+    std::optional<Guards> guards;
+    // What each table has after the change, and had before it, if it was there.
+    std::vector<std::size_t> indexes_after;
+    std::vector<std::size_t> indexes_before;
+    std::vector<bool> is_output_before;
+    std::vector<bool> is_output_after;
+    // Tables that are empty afterwards, without indexes.
+    std::vector<std::pair<std::uint32_t, Table>> vacated;
+  };
+
+  Work Run(const ShouldStop& should_stop);
+  void FinishChange() noexcept;
+  void ForgetChange() noexcept;
   void RequireOpen() const;
   void Touch(std::uint32_t table);
   template <typename Key>
@@ -114,6 +143,7 @@ class Database {
   void ForgetTouched() noexcept;
   std::vector<std::shared_ptr<Delta>> OutputDeltas();
   void KeepDeltas() noexcept;
+  void PrepareVersion();
 
   std::shared_ptr<Interner> interner_;
   std::vector<Table> tables_;
@@ -127,6 +157,12 @@ class Database {
   std::vector<bool> is_touched_;
   // Those that may still read tables, if somebody holds them.
   std::vector<std::weak_ptr<Delta>> deltas_;
+  std::unique_ptr<ProgramChange> change_;
+  // The last of a chain that snapshots hold on to.
+  std::shared_ptr<Version> version_ = std::make_shared<Version>();
+  // What Publish adds to the chain; nothing if no snapshot lives.
+  std::vector<Delta> next_changes_;
+  std::shared_ptr<Version> next_version_;
   // The work of the running transaction, once it is prepared.
   std::optional<Work> prepared_;
   Work work_;

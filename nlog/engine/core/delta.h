@@ -36,20 +36,23 @@ class Delta {
   std::vector<Word> Inserted() const { return Words(inserted_); }
   std::vector<Word> Deleted() const { return Words(deleted_); }
 
-  // Copies the rows, so that the table may change.
+  // Copies the rows, so that the table may change. Throws std::bad_alloc, having changed nothing.
+  void Copy() {
+    if (table_ != nullptr) {
+      std::vector<Word> inserted = Words(inserted_);
+      deleted_.words = Words(deleted_);
+      inserted_.words = std::move(inserted);
+      Detach();
+    }
+  }
+  // The same; if it lacks the memory, the rows are lost.
   void Keep() noexcept {
     try {
-      if (table_ != nullptr) {
-        std::vector<Word> inserted = Words(inserted_);
-        deleted_.words = Words(deleted_);
-        inserted_.words = std::move(inserted);
-      }
+      Copy();
     } catch (const std::bad_alloc&) {
       is_lost_ = true;
+      Detach();
     }
-    table_ = nullptr;
-    inserted_.listed.Clear();
-    deleted_.listed.Clear();
   }
 
  private:
@@ -77,6 +80,12 @@ class Delta {
       throw std::bad_alloc();
     }
     return table_ == nullptr ? side.words : table_->Words(side.numbers());
+  }
+
+  void Detach() noexcept {
+    table_ = nullptr;
+    inserted_.listed.Clear();
+    deleted_.listed.Clear();
   }
 
   std::uint32_t number_;

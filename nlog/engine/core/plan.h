@@ -105,7 +105,8 @@ struct StratumPlan {
   std::optional<AggregatePlan> aggregate = {};
 };
 
-enum class TableKind { kInput, kOutput, kInternal, kConstraint };
+// A retired table was another program's: no rule mentions it.
+enum class TableKind { kInput, kOutput, kInternal, kConstraint, kRetired };
 
 struct TablePlan {
   std::string name;

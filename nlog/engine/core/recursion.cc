@@ -229,10 +229,9 @@ bool JoinsOwn(const Rule& rule) {
 // that join its own tables have nothing to find: all that they derive will follow from rows of the
 // frontiers.
 void StartFromBelow(Insertion& insertion) {
-  const bool is_empty =
-      std::ranges::all_of(insertion.stratum.tables, [&](std::uint32_t table) {
-        return insertion.state.table(table).size() == 0;
-      });
+  const bool is_empty = std::ranges::all_of(insertion.stratum.tables, [&](std::uint32_t table) {
+    return insertion.state.table(table).size() == 0;
+  });
   for (const Rule& rule : insertion.stratum.rules) {
     if (is_empty && JoinsOwn(rule)) {
       continue;

@@ -27,6 +27,7 @@
 #ifndef NLOG_ENGINE_CORE_TABLE_H_
 #define NLOG_ENGINE_CORE_TABLE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -116,6 +117,12 @@ class Table {
   // The number of the index on `columns`, which is made from the stored rows if there is none.
   // Requires: columns are below width() and ascend. Cost when made: linear in the rows.
   std::size_t AddIndex(const std::vector<std::uint32_t>& columns);
+
+  // Drops all indexes but the first `count`.
+  void KeepIndexes(std::size_t count) noexcept {
+    indexes_.erase(indexes_.begin() + static_cast<std::ptrdiff_t>(std::min(count, indexes_.size())),
+                   indexes_.end());
+  }
 
   // The row equal to `words`, stored now if it was not (visible in no view, count 0). `words` may
   // not point into this table.

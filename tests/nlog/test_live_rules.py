@@ -1,0 +1,166 @@
+"""add_rules and remove_rules: what they announce, what they refuse, and what they cost."""
+
+from pathlib import Path
+
+import pytest
+
+import nlog
+from tests.engine.trial import contents
+
+BASE = """
+input table edge(src: int, dst: int)
+input table big(n: int, m: int)
+input table small(n: int)
+open output table reach(src: int, dst: int)
+reach(a, b) :- edge(a, b).
+"""
+CLOSE = "reach(a, c) :- reach(a, b), edge(b, c)."
+
+
+@pytest.fixture
+def engine() -> nlog.Engine:
+    engine = nlog.Engine(nlog.parse(BASE, "base"))
+    with engine.transaction() as tx:
+        tx.insert("edge", (1, 2), (2, 3), (3, 1))
+    return engine
+
+
+def test_rules_are_added_and_removed_as_transactions(engine: nlog.Engine):
+    assert list(engine.rules) == ["base"]
+    added = engine.add_rules(CLOSE, "close")
+    assert list(engine.rules) == ["base", "close"]
+    assert len(added.changes["reach"].inserted) == 6
+    assert len(engine["reach"]) == 9
+    with engine.transaction() as tx:
+        tx.delete("edge", (3, 1))
+    assert set(engine["reach"]) == {(1, 2), (1, 3), (2, 3)}
+    removed = engine.remove_rules("close")
+    assert removed.changes["reach"].deleted == {(1, 3)}
+    assert set(engine["reach"]) == {(1, 2), (2, 3)}
+    with engine.transaction() as tx:
+        tx.delete("edge", (1, 2))
+    assert set(engine["reach"]) == {(2, 3)}
+
+
+def test_tables_come_and_go_with_their_rules(engine: nlog.Engine):
+    before = engine.snapshot()
+    added = engine.add_rules(
+        "input table mark(n: int)\noutput table marked(n: int)\nmarked(n) :- mark(n), edge(n, _).",
+        "marks",
+    )
+    assert not added.changes["marked"]
+    view = engine["marked"]
+    with engine.transaction() as tx:
+        tx.insert("mark", (1,), (9,))
+    assert set(view) == {(1,)}
+    during = engine.snapshot()
+    removed = engine.remove_rules("marks")
+    assert removed.changes["marked"].deleted == {(1,)}
+    assert set(view) == set()
+    with pytest.raises(KeyError, match="no table `marked`"):
+        engine["marked"]
+    with pytest.raises(KeyError, match="no table `marked`"):
+        before["marked"]
+    assert set(during["marked"]) == {(1,)}
+    assert set(during["mark"]) == {(1,), (9,)}
+    engine.add_rules("output table marked(n: str)\nmarked(str(n)) :- edge(n, _).", "marks")
+    assert set(engine["marked"]) == {("1",), ("2",), ("3",)}
+    assert set(during["marked"]) == {(1,)}
+    assert contents(engine) == contents(engine.recompute())
+
+
+def test_a_table_that_comes_back_is_empty_and_takes_its_old_place(engine: nlog.Engine):
+    text = "input table mark(n: int)\noutput table marked(n: int)\nmarked(n) :- mark(n)."
+    for _ in range(5):
+        engine.add_rules(text, "marks")
+        assert not engine["mark"]
+        with engine.transaction() as tx:
+            tx.insert("mark", (1,), (2,))
+        assert len(tx.changes["marked"].inserted) == 2
+        assert len(engine.remove_rules("marks").changes["marked"].deleted) == 2
+    assert len(engine._layout.known) <= len(engine.program.tables) + 4
+
+
+def test_what_is_refused_changes_nothing(engine: nlog.Engine):
+    engine.add_rules(CLOSE, "close")
+    engine.add_rules("output table far(n: int)\nfar(b) :- reach(1, b).", "far")
+    before, rules = contents(engine), engine.rules
+    with pytest.raises(nlog.RuleError, match="or record `raech`"):
+        engine.add_rules("reach(a, a) :- raech(a, _).", "typo")
+    with pytest.raises(nlog.TransactionError, match="there are rules named `close` already"):
+        engine.add_rules(CLOSE, "close")
+    with pytest.raises(nlog.TransactionError, match="named `clos`; did you mean `close`"):
+        engine.remove_rules("clos")
+    with pytest.raises(nlog.RuleError, match="unknown-"):
+        engine.remove_rules("base")
+    text = "rule of `share` at division:2: division by zero: 6 / 0"
+    with pytest.raises(nlog.TransactionError, match=text):
+        engine.add_rules(
+            "output table share(n: int)\nshare(6 / (n - 2)) :- edge(n, _).", "division"
+        )
+    with pytest.raises(nlog.TransactionError, match="inside another"), engine.transaction():
+        engine.add_rules("reach(n, n) :- small(n).", "late")
+    assert (contents(engine), engine.rules) == (before, rules)
+    with engine.transaction() as tx:
+        tx.insert("edge", (3, 4))
+    assert len(tx.changes["far"].inserted) == 1
+    engine.add_rules("output table share(n: int)\nshare(n) :- small(n).", "division")
+    assert contents(engine) == contents(engine.recompute())
+
+
+def test_a_file_is_added_by_its_path(engine: nlog.Engine, tmp_path: Path):
+    (tmp_path / "shared.nlog").write_text("open output table twice(n: int)\n")
+    file = tmp_path / "more.nlog"
+    file.write_text('import "shared.nlog"\ntwice(2 * n) :- edge(n, _).\n')
+    engine.add_rules(file)
+    assert engine.rules == ("base", str(file))
+    assert set(engine["twice"]) == {(2,), (4,), (6,)}
+    other = tmp_path / "other.nlog"
+    other.write_text('import "shared.nlog"\ntwice(3 * n) :- edge(n, _).\n')
+    engine.add_rules(other, "other")
+    engine.remove_rules(str(file))
+    assert set(engine["twice"]) == {(3,), (6,), (9,)}
+
+
+def test_a_rule_on_a_small_table_beside_a_big_one_is_little_work(engine: nlog.Engine):
+    with engine.transaction() as tx:
+        tx.insert_many("big", [(n, n % 100) for n in range(20_000)])
+        tx.insert("small", (7,), (8,))
+    added = engine.add_rules(
+        "output table hit(n: int, m: int)\nhit(n, m) :- big(n, m), small(n).", "hits"
+    )
+    assert added.changes["hit"].inserted == {(7, 7), (8, 8)}
+    work = engine.work
+    assert work.rows_read + work.probes < 40
+    assert engine.remove_rules("hits").changes["hit"].deleted == {(7, 7), (8, 8)}
+    work = engine.work
+    assert work.rows_read + work.probes < 40
+
+
+def test_rules_of_other_tables_do_no_work(engine: nlog.Engine):
+    with engine.transaction() as tx:
+        tx.insert_many("edge", [(n, n + 1) for n in range(10, 2_000)])
+    engine.add_rules("output table other(n: int)\nother(n) :- small(n).", "other")
+    assert engine.work.rows_read < 10
+    engine.remove_rules("other")
+    assert engine.work.rows_read < 10
+
+
+def test_aggregates_come_and_go_and_those_that_stay_are_kept(engine: nlog.Engine):
+    engine.add_rules("output table first(n: int)\nfirst(min(n)) :- edge(n, _).", "first")
+    added = engine.add_rules(
+        "output table degree(n: int, d: int)\ndegree(n, count()) :- edge(n, m).\n"
+        "output table most(d: int)\nmost(max(d)) :- degree(_, d).",
+        "degree",
+    )
+    assert added.changes["degree"].inserted == {(1, 1), (2, 1), (3, 1)}
+    assert added.changes["most"].inserted == {(1,)}
+    engine.remove_rules("first")
+    assert engine.work.retracted < 10
+    assert not engine.work.derived
+    with engine.transaction() as tx:
+        tx.insert("edge", (1, 7))
+    assert tx.changes["most"].inserted == {(2,)}
+    assert contents(engine) == contents(engine.recompute())
+    engine.remove_rules("degree")
+    assert not any(name in engine.program.tables for name in ("degree", "most"))
