@@ -18,7 +18,6 @@ from threading import RLock
 from typing import Any
 
 from nlog.compile import extend, without
-from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
