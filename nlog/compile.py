@@ -14,6 +14,7 @@ from nlog.check import check_rule, declare, ground, stratify
 from nlog.diagnostics import Diagnostic, RuleError, Source, TransactionError, suggest
 from nlog.parser import closure, follow_imports, parse_module, read_modules
 from nlog.program import Program, Rule, Unit
+from nlog.types import case_class
 
 
 def load(*paths: str | os.PathLike[str]) -> Program:
@@ -85,7 +86,12 @@ def _check(units: list[Unit]) -> Program:
     _raise(diagnostics)
     strata = stratify(tables, rules, report)
     _raise(diagnostics)
-    return Program(tables, tuple(rules), strata, tuple(units))
+    cases = {
+        name: case_class(union, name)
+        for declarations in reversed(seen)
+        for name, union in declarations.cases.items()
+    }
+    return Program(tables, tuple(rules), strata, tuple(units), cases)
 
 
 def _linked(units: list[Unit]) -> list[syntax.Module]:

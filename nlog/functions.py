@@ -2,19 +2,33 @@
 
 All are pure. An operator is a function whose name is its symbol. A name may have several
 overloads, told apart by the types of its arguments; `ELEMENT` stands for any one type, and
-`[ELEMENT]` for a list of it. The core's name (`core/functions.h`) says which machine operation
-runs. What each means is in docs/language.md; engine/reference_functions.py has an
-implementation of its own.
+`[ELEMENT]` and `ELEMENT?` for a list or an optional of it. The core's name (`core/functions.h`)
+says which machine operation runs. What each means is in docs/language.md;
+engine/reference_functions.py has an implementation of its own.
 
 An aggregate is written like a function, of one row's value, and stands for a function of all the
 values of a group. Its core's name is that of plan.py's `AggregateFunction`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import frozen
 
-from nlog.types import BOOL, INT, IP4, MAC, PREFIX, SCALARS, STR, List, Scalar, Type
+from nlog.types import (
+    BOOL,
+    BYTES,
+    INT,
+    IP4,
+    IP6,
+    MAC,
+    PREFIX,
+    SCALARS,
+    STR,
+    List,
+    Optional,
+    Scalar,
+    Type,
+)
 
 ELEMENT = Scalar("element")
 
@@ -23,7 +37,8 @@ ELEMENT = Scalar("element")
 class Overload:
     """`name(parameters) -> result`, run as `core`; `swapped` passes two arguments in reverse.
 
-    One that is `fallible` has no value for some arguments.
+    One that is `fallible` has no value for some arguments. One that is `typed` passes the type of
+    its first argument as well, after all others.
     """
 
     name: str
@@ -32,21 +47,23 @@ class Overload:
     core: str
     swapped: bool = False
     fallible: bool = False
+    typed: bool = False
 
     def __str__(self) -> str:
         parameters = [str(parameter) for parameter in self.parameters]
-        if not self.name.isidentifier():
+        if not self.name.isidentifier() or self.name == "in":
             return f" {self.name} ".join(parameters)
         return f"{self.name}({', '.join(parameters)}) -> {self.result}"
 
 
 def _ordered(type_: Type, family: str) -> list[Overload]:
     both = (type_, type_)
+    typed = type_ == ELEMENT
     return [
-        Overload("<", both, BOOL, f"{family}.lt"),
-        Overload("<=", both, BOOL, f"{family}.le"),
-        Overload(">", both, BOOL, f"{family}.lt", swapped=True),
-        Overload(">=", both, BOOL, f"{family}.le", swapped=True),
+        Overload("<", both, BOOL, f"{family}.lt", typed=typed),
+        Overload("<=", both, BOOL, f"{family}.le", typed=typed),
+        Overload(">", both, BOOL, f"{family}.lt", swapped=True, typed=typed),
+        Overload(">=", both, BOOL, f"{family}.le", swapped=True, typed=typed),
     ]
 
 
@@ -69,32 +86,80 @@ def _arithmetic() -> list[Overload]:
     ]
 
 
-_ALL = (
+ELEMENTS = List(ELEMENT)
+
+_OPERATORS = (
     Overload("==", (ELEMENT, ELEMENT), BOOL, "eq"),
     Overload("!=", (ELEMENT, ELEMENT), BOOL, "ne"),
     *_ordered(INT, "int"),
     *_ordered(STR, "str"),
-    *(overload for type_ in (BOOL, MAC, IP4, PREFIX) for overload in _ordered(type_, "word")),
+    *_ordered(BYTES, "bytes"),
+    *(overload for type_ in (BOOL, MAC, IP4) for overload in _ordered(type_, "word")),
+    *_ordered(ELEMENT, "value"),
     *_arithmetic(),
     Overload("negative", (INT,), INT, "int.neg", fallible=True),
     Overload("+", (STR, STR), STR, "str.concat"),
-    Overload("+", (List(ELEMENT), List(ELEMENT)), List(ELEMENT), "list.concat"),
-    *(Overload("str", (scalar,), STR, f"str.of_{scalar}") for scalar in (STR, BOOL, INT, MAC)),
-    *(Overload("str", (scalar,), STR, f"str.of_{scalar}") for scalar in (IP4, PREFIX)),
+    Overload("+", (BYTES, BYTES), BYTES, "bytes.concat"),
+    Overload("+", (ELEMENTS, ELEMENTS), ELEMENTS, "list.concat"),
+    Overload("in", (IP4, PREFIX), BOOL, "prefix.has_ip4", swapped=True),
+    Overload("in", (IP6, PREFIX), BOOL, "prefix.has_ip6", swapped=True),
+    Overload("in", (PREFIX, PREFIX), BOOL, "prefix.has_prefix", swapped=True),
+    Overload("in", (STR, STR), BOOL, "str.has", swapped=True),
+    Overload("in", (ELEMENT, ELEMENTS), BOOL, "list.has", swapped=True),
+)
+
+_CONVERSIONS = (
+    *(
+        Overload("str", (scalar,), STR, f"str.of_{scalar}")
+        for scalar in (STR, BOOL, INT, MAC, IP4, IP6, PREFIX, BYTES)
+    ),
+    Overload("str", (ELEMENT,), STR, "value.show", typed=True),
     *(Overload("int", (scalar,), INT, "int.of_word") for scalar in (BOOL, MAC, IP4)),
     Overload("mac", (INT,), MAC, "mac.of_int", fallible=True),
     Overload("ip4", (INT,), IP4, "ip4.of_int", fallible=True),
-    Overload("prefix_of", (IP4, INT), PREFIX, "prefix.of", fallible=True),
-    Overload("contains", (PREFIX, IP4), BOOL, "prefix.has_ip4"),
-    Overload("contains", (PREFIX, PREFIX), BOOL, "prefix.has_prefix"),
-    Overload("network", (PREFIX,), IP4, "prefix.network"),
-    Overload("length", (PREFIX,), INT, "prefix.length"),
-    Overload("mask", (PREFIX,), IP4, "prefix.mask"),
-    Overload("len", (STR,), INT, "str.len"),
-    Overload("len", (List(ELEMENT),), INT, "list.len"),
-    Overload("has", (List(ELEMENT), ELEMENT), BOOL, "list.has"),
-    Overload("at", (List(ELEMENT), INT), ELEMENT, "list.get", fallible=True),
+    Overload("ip6", (INT, INT), IP6, "ip6.of_halves"),
+    Overload("ip6", (IP4,), IP6, "ip6.of_ip4"),
+    Overload("high_half", (IP6,), INT, "ip6.high"),
+    Overload("low_half", (IP6,), INT, "ip6.low"),
+    *(Overload("bytes", (scalar,), BYTES, f"bytes.of_{scalar}") for scalar in (STR, MAC, IP4, IP6)),
 )
+
+_ADDRESSES = (
+    Overload("prefix_of", (IP4, INT), PREFIX, "prefix.of", fallible=True),
+    Overload("prefix_of", (IP6, INT), PREFIX, "prefix.of_ip6", fallible=True),
+    Overload("contains", (PREFIX, IP4), BOOL, "prefix.has_ip4"),
+    Overload("contains", (PREFIX, IP6), BOOL, "prefix.has_ip6"),
+    Overload("contains", (PREFIX, PREFIX), BOOL, "prefix.has_prefix"),
+    Overload("network", (PREFIX,), IP4, "prefix.network", fallible=True),
+    Overload("network6", (PREFIX,), IP6, "prefix.network6", fallible=True),
+    Overload("broadcast", (PREFIX,), IP4, "prefix.broadcast", fallible=True),
+    Overload("mask", (PREFIX,), IP4, "prefix.mask", fallible=True),
+    Overload("length", (PREFIX,), INT, "prefix.length"),
+    Overload("family", (PREFIX,), INT, "prefix.family"),
+)
+
+_SEQUENCES = (
+    Overload("len", (STR,), INT, "str.len"),
+    Overload("len", (BYTES,), INT, "bytes.len"),
+    Overload("len", (ELEMENTS,), INT, "list.len"),
+    Overload("has", (ELEMENTS, ELEMENT), BOOL, "list.has"),
+    Overload("at", (ELEMENTS, INT), ELEMENT, "list.get", fallible=True),
+    Overload("at", (BYTES, INT), INT, "bytes.get", fallible=True),
+    Overload("first", (ELEMENTS,), ELEMENT, "list.first", fallible=True),
+    Overload("last", (ELEMENTS,), ELEMENT, "list.last", fallible=True),
+    Overload("slice", (STR, INT, INT), STR, "str.slice"),
+    Overload("slice", (BYTES, INT, INT), BYTES, "bytes.slice"),
+    Overload("slice", (ELEMENTS, INT, INT), ELEMENTS, "list.slice"),
+    Overload("sorted", (ELEMENTS,), ELEMENTS, "list.sort", typed=True),
+    Overload("starts_with", (STR, STR), BOOL, "str.starts_with"),
+    Overload("ends_with", (STR, STR), BOOL, "str.ends_with"),
+    Overload("split", (STR, STR), List(STR), "str.split", fallible=True),
+    Overload("join", (List(STR), STR), STR, "str.join"),
+    Overload("unwrap", (Optional(ELEMENT),), ELEMENT, "optional.value", fallible=True),
+    Overload("unwrap_or", (Optional(ELEMENT), ELEMENT), ELEMENT, "optional.value_or"),
+)
+
+_ALL = (*_OPERATORS, *_CONVERSIONS, *_ADDRESSES, *_SEQUENCES)
 
 _AGGREGATES = (
     Overload("count", (), INT, "count"),
@@ -121,20 +186,25 @@ AGGREGATES = _by_name(_AGGREGATES)
 # By the core's names.
 FALLIBLE = frozenset(overload.core for overload in _ALL if overload.fallible)
 
-FUNCTIONS = tuple(name for name in OVERLOADS if name.isidentifier() and name != "negative")
+FUNCTIONS = tuple(
+    name for name in OVERLOADS if name.isidentifier() and name not in {"negative", "in"}
+)
 
 
 def overloads(name: str) -> tuple[Overload, ...]:
     """Those of a function, an operator or an aggregate."""
-    return AGGREGATES.get(name) or OVERLOADS[name]
+    return AGGREGATES.get(name) or OVERLOADS.get(name, ())
 
 
-def resolve(name: str, arguments: Sequence[Type | None]) -> tuple[Overload, Type] | None:
-    """The overload of `name` that takes `arguments`, with ELEMENT's type filled into its result.
+def resolve(
+    candidates: Iterable[Overload], arguments: Sequence[Type | None]
+) -> tuple[Overload, Type] | None:
+    """The overload that takes `arguments`, with ELEMENT's type filled into its result.
 
-    None stands for an argument of unknown type, the empty list, which any list parameter takes.
+    None stands for an argument of unknown type, `[]` or `none`, which any parameter of that form
+    takes.
     """
-    for overload in overloads(name):
+    for overload in candidates:
         if len(overload.parameters) != len(arguments):
             continue
         element: list[Type] = []
@@ -152,22 +222,33 @@ def element_type(overload: Overload, arguments: Sequence[Type | None]) -> Type |
     return element[0] if element else None
 
 
+def element_of(result: Type, expected: Type) -> Type | None:
+    """What ELEMENT stands for when a `result` is to be of the type `expected`, if that tells."""
+    element: list[Type] = []
+    return element[0] if _takes(result, expected, element) and element else None
+
+
 def fill(type_: Type, element: Type | None) -> Type:
     """`type_` with ELEMENT replaced."""
     if element is None:
         return type_
-    if type_ == ELEMENT:
-        return element
-    return List(fill(type_.element, element)) if isinstance(type_, List) else type_
+    match type_:
+        case List():
+            return List(fill(type_.element, element))
+        case Optional():
+            return Optional(fill(type_.element, element))
+    return element if type_ == ELEMENT else type_
 
 
 def _takes(parameter: Type, argument: Type | None, element: list[Type]) -> bool:
     if argument is None:
-        return isinstance(parameter, List) or parameter == ELEMENT
+        return isinstance(parameter, List | Optional) or parameter == ELEMENT
     if parameter == ELEMENT:
         if not element:
             element.append(argument)
         return element[0] == argument
-    if isinstance(parameter, List):
-        return isinstance(argument, List) and _takes(parameter.element, argument.element, element)
+    if isinstance(parameter, List | Optional):
+        return type(argument) is type(parameter) and _takes(
+            parameter.element, argument.element, element
+        )
     return parameter == argument

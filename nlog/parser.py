@@ -8,7 +8,8 @@ the text.
 
 import ipaddress
 import os
-from collections.abc import Iterable
+import string
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,7 +23,7 @@ from lark.tree import Meta
 from nlog import syntax
 from nlog.diagnostics import Diagnostic, Label, RuleError, Source, Span
 from nlog.syntax_errors import syntax_error
-from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR
+from nlog.types import BOOL, BYTES, INT, IP4, IP6, MAC, PREFIX, STR
 
 INT_MAX = 2**63 - 1
 INT_DIGITS_MAX = len(str(INT_MAX))
@@ -152,6 +153,17 @@ class _Builder(Transformer[Token, Any]):
         fields = rest[0] if rest else ()
         return syntax.RecordSyntax(modifiers, str(name), fields, self._span(name))
 
+    def union(self, meta: Meta, parts: list[Any]) -> syntax.UnionSyntax:
+        modifiers, name, *rest = _modified(parts)
+        cases = tuple(
+            syntax.CaseSyntax(modifiers, *part) for part in rest if isinstance(part, tuple)
+        )
+        return syntax.UnionSyntax(modifiers, str(name), cases, self._span(name))
+
+    def case(self, meta: Meta, parts: list[Any]) -> tuple[Any, ...]:
+        name, *rest = parts
+        return str(name), rest[0] if rest else (), self._span(name)
+
     def table(self, meta: Meta, parts: list[Any]) -> syntax.TableSyntax:
         modifiers, name, *rest = _modified(parts)
         columns = rest[0] if rest else ()
@@ -170,14 +182,16 @@ class _Builder(Transformer[Token, Any]):
     def list_type(self, meta: Meta, parts: list[Any]) -> syntax.ListType:
         return syntax.ListType(parts[0], self._span(meta))
 
+    def optional_type(self, meta: Meta, parts: list[Any]) -> syntax.OptionalType:
+        return syntax.OptionalType(parts[0], self._span(meta))
+
     def rule(self, meta: Meta, parts: list[Any]) -> syntax.RuleSyntax:
-        return syntax.RuleSyntax(parts[0], tuple(parts[1:-1]), self._span(meta))
+        head, *literals, _ = parts
+        body = (one for literal in literals for one in _conjuncts(literal))
+        return syntax.RuleSyntax(head, tuple(body), self._span(meta))
 
     def condition(self, meta: Meta, parts: list[Any]) -> syntax.Condition:
         return syntax.Condition(parts[0], False, self._span(meta))
-
-    def negation(self, meta: Meta, parts: list[Any]) -> syntax.Condition:
-        return syntax.Condition(parts[0], True, self._span(meta))
 
     def binding(self, meta: Meta, parts: list[Any]) -> syntax.Binding:
         return syntax.Binding(parts[0], parts[1], self._span(meta))
@@ -206,6 +220,13 @@ class _Builder(Transformer[Token, Any]):
             return syntax.Literal(-operand.value, INT, self._span(meta))
         return syntax.Negative(operand, self._span(meta))
 
+    def not_(self, meta: Meta, parts: list[Any]) -> syntax.Not:
+        return syntax.Not(parts[0], self._span(meta))
+
+    def conditional(self, meta: Meta, parts: list[Any]) -> syntax.Conditional:
+        condition, then, otherwise = parts
+        return syntax.Conditional(condition, then, otherwise, self._span(meta))
+
     def field(self, meta: Meta, parts: list[Any]) -> syntax.FieldAccess:
         return syntax.FieldAccess(parts[0], str(parts[2]), self._span(meta))
 
@@ -232,6 +253,25 @@ class _Builder(Transformer[Token, Any]):
     def string(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         return syntax.Literal(_unquote(parts[0]), STR, self._span(meta))
 
+    def interpolation(self, meta: Meta, parts: list[Any]) -> syntax.Interpolation:
+        literals = (
+            syntax.Literal(_unquote(part), STR, self._span(part))
+            if isinstance(part, Token)
+            else part
+            for part in parts
+        )
+        return syntax.Interpolation(tuple(literals), self._span(meta))
+
+    def bytes(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        digits = parts[0][2:-1]
+        if len(digits) % 2 or not all(digit in string.hexdigits for digit in digits):
+            helps = ('write two hexadecimal digits a byte, as in `x"0aff"`',)
+            self._fail(meta, f"`{parts[0]}` is no sequence of bytes", *helps)
+        return syntax.Literal(bytes.fromhex(digits), BYTES, self._span(meta))
+
+    def none(self, meta: Meta, parts: list[Token]) -> syntax.NoneValue:
+        return syntax.NoneValue(self._span(meta))
+
     def mac(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         return syntax.Literal(parts[0].lower(), MAC, self._span(meta))
 
@@ -242,14 +282,26 @@ class _Builder(Transformer[Token, Any]):
             self._fail(meta, f"`{parts[0]}` is not an IPv4 address: {error}")
         return syntax.Literal(str(address), IP4, self._span(meta))
 
+    def ip6(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
+        try:
+            address = ipaddress.IPv6Address(str(parts[0]))
+        except ValueError as error:
+            self._fail(meta, f"`{parts[0]}` is not an IPv6 address: {error}")
+        return syntax.Literal(ip6_text(address), IP6, self._span(meta))
+
     def prefix(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         try:
-            network = ipaddress.IPv4Network(str(parts[0]), strict=False)
+            family = ipaddress.IPv6Network if ":" in parts[0] else ipaddress.IPv4Network
+            network = family(str(parts[0]), strict=False)
         except ValueError as error:
             self._fail(meta, f"`{parts[0]}` is not a prefix: {error}")
-        if str(network) != parts[0]:
-            self._fail(meta, f"`{parts[0]}` has host bits set", f"write `{network}`")
-        return syntax.Literal(str(network), PREFIX, self._span(meta))
+        text = str(network)
+        address = str(parts[0]).partition("/")[0]
+        if isinstance(network, ipaddress.IPv6Network):
+            text = f"{ip6_text(network.network_address)}/{network.prefixlen}"
+        if ipaddress.ip_address(address) != network.network_address:
+            self._fail(meta, f"`{parts[0]}` has host bits set", f"write `{text}`")
+        return syntax.Literal(text, PREFIX, self._span(meta))
 
     def _fail(self, meta: Meta, message: str, *helps: str) -> Any:
         label = Label(self._span(meta))
@@ -259,6 +311,26 @@ class _Builder(Transformer[Token, Any]):
 def _modified(parts: list[Any]) -> list[Any]:
     """The parts of a declaration, with the tuple of its modifiers first."""
     return parts if isinstance(parts[0], tuple) else [(), *parts]
+
+
+def ip6_text(address: ipaddress.IPv6Address) -> str:
+    """The canonical text: that of RFC 5952, with an IPv4 address where one is mapped."""
+    mapped = address.ipv4_mapped
+    return f"::ffff:{mapped}" if mapped is not None else str(address)
+
+
+def _conjuncts(
+    literal: syntax.Condition | syntax.Binding,
+) -> Iterator[syntax.Condition | syntax.Binding]:
+    """`a and b` as a literal is two, and `not a` one that is negated."""
+    match literal:
+        case syntax.Condition(syntax.Operation(operator="and", left=left, right=right)):
+            for operand in (left, right):
+                yield from _conjuncts(syntax.Condition(operand, False, operand.span))
+        case syntax.Condition(syntax.Not(operand=operand)):
+            yield syntax.Condition(operand, True, literal.span)
+        case _:
+            yield literal
 
 
 def _unquote(token: Token) -> str:

@@ -18,10 +18,12 @@ exist because some placement asked for them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from attrs import define, evolve, field
 
 from nlog import plan as p
+from nlog.engine import _core
 from nlog.functions import FALLIBLE
 from nlog.lower import lower
 from nlog.program import (
@@ -32,6 +34,7 @@ from nlog.program import (
     Const,
     Expr,
     Filter,
+    If,
     Program,
     Rule,
     Stratum,
@@ -40,7 +43,7 @@ from nlog.program import (
     Var,
     variables,
 )
-from nlog.types import BOOL, Type
+from nlog.types import BOOL, TREE, TYPE, Tree, Type, describe
 
 CHECK_POSITION = -1
 
@@ -197,7 +200,7 @@ def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
     terms: list[Term] = []
     tests: list[BodyLiteral] = []
     for place, argument in enumerate(rule.group):
-        if isinstance(argument, Apply):
+        if isinstance(argument, Apply | If):
             given = Var(f"$head{place}", argument.type)
             terms.append(given)
             tests.append(Filter(Apply("eq", (given, argument), BOOL)))
@@ -261,9 +264,20 @@ def _can_fail(rule: Rule) -> bool:
 
 
 def _calls_fallible(expression: Expr) -> bool:
-    return isinstance(expression, Apply) and (
-        expression.function in FALLIBLE or any(map(_calls_fallible, expression.arguments))
-    )
+    match expression:
+        case Apply():
+            arguments = expression.arguments
+            return expression.function in FALLIBLE or any(map(_calls_fallible, arguments))
+        case If():
+            parts = (expression.condition, expression.then, expression.otherwise)
+            return any(map(_calls_fallible, parts))
+    return False
+
+
+@cache
+def _core_numbers() -> dict[str, int]:
+    """The places of functions among the core's."""
+    return {name: number for number, name in enumerate(_core.functions())}
 
 
 def _is_positive(literal: BodyLiteral) -> bool:
@@ -335,6 +349,8 @@ class _Placement:
         match literal:
             case Filter():
                 self._test(literal.condition)
+            case Assign() if literal.var.name in self._variables and literal.implied:
+                pass
             case Assign() if literal.var.name in self._variables:
                 self._test(Apply("eq", (literal.var, literal.value), BOOL))
             case Assign():
@@ -393,17 +409,43 @@ class _Placement:
             case Var():
                 return self._variables[expression.name]
             case Const():
-                constant = self._constants.get((expression.type, expression.value))
-                if constant is None:
-                    register = self._new_register()
-                    constant = p.Constant(register, expression.type, expression.value)
-                    self._constants[expression.type, expression.value] = constant
-                return constant.register
+                return self._constant(expression)
             case Apply():
                 arguments = tuple(self._value(argument) for argument in expression.arguments)
-                register = self._new_register()
-                self._steps.append(p.Call(expression.function, arguments, register))
-                return register
+                return self._call(expression.function, arguments)
+            case If():
+                leaves: list[int] = []
+                tree = Const(self._tree(expression, leaves), TREE)
+                return self._call("tree.evaluate", (self._constant(tree), *leaves))
+
+    def _call(self, function: str, arguments: tuple[int, ...]) -> int:
+        register = self._new_register()
+        self._steps.append(p.Call(function, arguments, register))
+        return register
+
+    def _constant(self, constant: Const) -> int:
+        known = self._constants.get((constant.type, constant.value))
+        if known is None:
+            register = self._new_register()
+            known = p.Constant(register, constant.type, constant.value)
+            if constant.type == TYPE:
+                known = p.Constant(register, TREE, describe(constant.value))
+            self._constants[constant.type, constant.value] = known
+        return known.register
+
+    def _tree(self, expression: Expr, leaves: list[int]) -> Tree:
+        """What `tree.evaluate` takes: see core/functions_value.cc. Its own place is 0."""
+        match expression:
+            case Apply():
+                number = _core_numbers()[expression.function]
+                return (1, number, *(self._tree(part, leaves) for part in expression.arguments))
+            case If():
+                parts = (expression.condition, expression.then, expression.otherwise)
+                return (2, *(self._tree(part, leaves) for part in parts))
+        register = self._value(expression)
+        if register not in leaves:
+            leaves.append(register)
+        return (0, leaves.index(register) + 1)
 
     def _new_register(self) -> int:
         self._registers += 1

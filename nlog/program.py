@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 from nlog.diagnostics import Span, suggest
 from nlog.syntax import Module
-from nlog.types import Type
+from nlog.types import Case, Type
 
 Kind = Literal["input", "output", "internal", "constraint"]
 
@@ -71,6 +71,16 @@ class Apply:
 
 
 @frozen
+class If:
+    """`then` if `condition` is true, else `otherwise`; the other is not evaluated."""
+
+    condition: "Expr"
+    then: "Expr"
+    otherwise: "Expr"
+    type: Type
+
+
+@frozen
 class Aggregate:
     """The value of an aggregate over the group that the rule's other arguments make.
 
@@ -83,7 +93,7 @@ class Aggregate:
     type: Type
 
 
-Expr = Var | Const | Apply
+Expr = Var | Const | Apply | If
 Term = Var | Const | None
 
 
@@ -102,10 +112,14 @@ class Atom:
 
 @frozen
 class Assign:
-    """`var = value`: binds `var` if nothing else does, and otherwise tests that they agree."""
+    """`var = value`: binds `var` if nothing else does, and otherwise tests that they agree.
+
+    One that is `implied` follows from the rest of the body: it may help to bind, or be left out.
+    """
 
     var: Var
     value: Expr
+    implied: bool = False
 
 
 @frozen
@@ -179,12 +193,14 @@ class Program:
     """Tables by name, rules by number, strata in the order of evaluation.
 
     `units` is what the program was made from, from which larger and smaller ones can be made.
+    `cases` has, by name, the class of every case of a union: `program.cases["output"](port=1)`.
     """
 
     tables: dict[str, Table]
     rules: tuple[Rule, ...]
     strata: tuple[Stratum, ...]
     units: tuple[Unit, ...] = field(default=(), eq=False)
+    cases: dict[str, type[Case]] = field(factory=dict, eq=False)
 
     def table(self, name: str) -> Table:
         """The table of that name; KeyError has the nearest if there is none."""
@@ -207,3 +223,6 @@ def variables(expression: Expr | Aggregate | None) -> Iterator[Var]:
                 yield from variables(argument)
         case Aggregate():
             yield from variables(expression.value)
+        case If():
+            for part in (expression.condition, expression.then, expression.otherwise):
+                yield from variables(part)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nlog.program import Table
-from nlog.types import BOOL, STR, List, Record, Type
+from nlog.types import BOOL, BYTES, STR, List, Optional, Record, Type, Union
 
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"})
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "{": "\\{", "}": "\\}"}
+)
 
 
 def show_row(table: Table, row: Iterable[Any]) -> str:
@@ -27,10 +29,17 @@ def show_value(value: Any, type_: Type) -> str:
             parts = _parts(value, type_)
             shown = (show_value(part, t) for part, (_, t) in zip(parts, type_.fields, strict=True))
             return f"{type_.name}({', '.join(shown)})"
+        case Union():
+            case = type_.cases[value._place]
+            return show_value(value._values, case)
         case List(element=element):
             return f"[{', '.join(show_value(part, element) for part in value)}]"
+        case Optional(element=element):
+            return "none" if value is None else f"some({show_value(value, element)})"
     if type_ == STR:
         return f'"{str(value).translate(_ESCAPES)}"'
+    if type_ == BYTES:
+        return f'x"{value.hex() if isinstance(value, bytes) else value}"'
     return str(value).lower() if type_ == BOOL else str(value)
 
 

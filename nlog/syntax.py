@@ -88,7 +88,70 @@ class Call:
     name_span: Span = field(eq=False, repr=False)
 
 
-Expression = Literal | Name | Operation | Negative | FieldAccess | ListDisplay | Call
+@frozen
+class Not:
+    """`not operand`: the contrary, or the absence of rows."""
+
+    operand: "Expression"
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Conditional:
+    """`if condition then then else otherwise`."""
+
+    condition: "Expression"
+    then: "Expression"
+    otherwise: "Expression"
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class Interpolation:
+    """`"text {part} text"`: texts and expressions in order."""
+
+    parts: tuple["Expression", ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class NoneValue:
+    """`none`, of an optional type."""
+
+    span: Span = field(eq=False, repr=False)
+
+
+Expression = (
+    Literal
+    | Name
+    | Operation
+    | Negative
+    | FieldAccess
+    | ListDisplay
+    | Call
+    | Not
+    | Conditional
+    | Interpolation
+    | NoneValue
+)
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The expressions that `expression` is directly made of, in order."""
+    match expression:
+        case Operation():
+            return expression.left, expression.right
+        case Negative() | FieldAccess() | Not():
+            return (expression.operand,)
+        case ListDisplay():
+            return expression.items
+        case Call():
+            return tuple(argument.value for argument in expression.arguments)
+        case Conditional():
+            return expression.condition, expression.then, expression.otherwise
+        case Interpolation():
+            return expression.parts
+    return ()
 
 
 @frozen
@@ -134,7 +197,15 @@ class ListType:
     span: Span = field(eq=False, repr=False)
 
 
-TypeSyntax = NamedType | ListType
+@frozen
+class OptionalType:
+    """`element?` in a declaration."""
+
+    element: "TypeSyntax"
+    span: Span = field(eq=False, repr=False)
+
+
+TypeSyntax = NamedType | ListType | OptionalType
 
 
 @frozen
@@ -166,6 +237,26 @@ class RecordSyntax:
 
 
 @frozen
+class CaseSyntax:
+    """`name(field: type, …)`, a case of a union; its modifiers are those of the union."""
+
+    modifiers: tuple[Modifier, ...]
+    name: str
+    fields: tuple[ColumnSyntax, ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
+class UnionSyntax:
+    """`union name = case | …`."""
+
+    modifiers: tuple[Modifier, ...]
+    name: str
+    cases: tuple[CaseSyntax, ...]
+    span: Span = field(eq=False, repr=False)
+
+
+@frozen
 class TableSyntax:
     """`table name(column: type, …)`."""
 
@@ -184,7 +275,7 @@ class Import:
     span: Span = field(eq=False, repr=False)
 
 
-Item = Import | RecordSyntax | TableSyntax | RuleSyntax
+Item = Import | RecordSyntax | UnionSyntax | TableSyntax | RuleSyntax
 
 
 @frozen

@@ -21,6 +21,8 @@ TERMINALS = {
     "MAC": "a MAC address",
     "IP4": "an IPv4 address",
     "PREFIX": "a prefix",
+    "BYTES": "bytes",
+    "IP6": "an IPv6 address",
     "END": "`.` (the end of the rule)",
     "COMPARISON": "a comparison",
     "LPAR": "`(`",
@@ -39,12 +41,21 @@ TERMINALS = {
     "NOT": "`not`",
     "$END": "the end of the file",
 }
-EXPRESSION_STARTS = {"STRING", "INT", "TRUTH", "MAC", "IP4", "PREFIX", "LSQB"}
-OPERATORS = {"BAR", "CARET", "AMPERSAND", "SHIFT", "SIGN", "FACTOR", "FIELD_DOT"}
-KEYWORDS = ("constraint", "export", "import", "input", "open", "output", "record", "table")
+EXPRESSION_STARTS = {"STRING", "INT", "TRUTH", "MAC", "IP4", "IP6", "PREFIX", "BYTES", "LSQB"}
+OPERATORS = {"BAR", "CARET", "AMPERSAND", "SHIFT", "SIGN", "FACTOR", "FIELD_DOT", "AND", "OR", "IN"}
+KEYWORDS = (
+    "constraint",
+    "export",
+    "import",
+    "input",
+    "open",
+    "output",
+    "record",
+    "table",
+    "union",
+)
 EXPECTED_MAX = 6
 WITH_A_STOP = ("end it with `.`",)
-AFTER_NOT = ("`not` stands before an atom or a function; otherwise write `== false` or `!=`",)
 
 # What stands where reading stopped, which terminal must have been acceptable there ("" for any),
 # and what to say.
@@ -61,10 +72,9 @@ HABITS: tuple[tuple[str, str, str], ...] = (
     (r"\.\d+\.\d", "", "an address has four parts, as in `10.0.0.1`"),
     (r"\.\d", "", "numbers are whole: there are no fractions"),
     (r"==|!=|<|>", "END", "comparisons do not chain: write two of them, separated by `,`"),
-    (r"and\b", "END", "literals are separated by `,`"),
-    (r"&&", "", "literals are separated by `,`"),
-    (r"or\b", "END", "for one thing or another write two rules"),
-    (r"\|\|", "", "for one thing or another write two rules"),
+    (r"&&", "", "write `and`, or separate literals by `,`"),
+    (r"\|\|", "", "write `or` between conditions; for one table or another write two rules"),
+    (r"\?", "", "a conditional is written `if condition then value else value`"),
 )
 
 # Operators of other languages that begin like one of ours, so that reading stops within them.
@@ -82,6 +92,11 @@ def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagn
     if text.startswith("/*", start):
         helps: tuple[str, ...] = ("end it with `*/`",)
         return _diagnostic("this comment does not end", Span(source, start, start + 2), helps)
+    brace = _brace(text, start)
+    if found == '"' and brace is not None:
+        helps = ("a brace that stands for itself is written `\\{` or `\\}`",)
+        span = Span(source, brace, brace + 1)
+        return _diagnostic("within a string, braces stand around a value", span, helps)
     if found == '"':
         helps = ('end it with `"` on the same line; within, a line break is written `\\n`',)
         return _diagnostic("this string does not end", Span(source, start, start + 1), helps)
@@ -124,7 +139,7 @@ def _describe(accepted: set[str]) -> str:
     names = accepted - OPERATORS
     words = []
     if names >= EXPRESSION_STARTS:
-        names = names - EXPRESSION_STARTS - {"NAME", "LPAR", "SIGN"}
+        names = names - EXPRESSION_STARTS - {"NAME", "LPAR", "SIGN", "NOT", "IF"}
         words.append("an expression")
     if "COMPARISON" in names:
         names = names - {"COMPARISON", "EQUAL"}
@@ -134,12 +149,20 @@ def _describe(accepted: set[str]) -> str:
 
 
 def _habit(text: str, start: int, accepted: set[str]) -> tuple[str, ...]:
-    if re.search(r"\bnot\s+\S*\s*$", text[:start]) or text.startswith("not ", start):
-        return AFTER_NOT
     for pattern, terminal, advice in HABITS:
         if (not terminal or terminal in accepted) and re.match(pattern, text[start:]):
             return (advice,)
     return ()
+
+
+def _brace(text: str, start: int) -> int | None:
+    """Where a string that cannot be read has a brace without its other half."""
+    line = text.rfind("\n", 0, start) + 1
+    opened = re.search(r'"(?:\\.|[^"\\{}])*(\{)[^"}]*$', text[line:start])
+    if opened:
+        return line + opened.start(1)
+    closed = re.compile(r'"(?:\\.|[^"\\\n{}])*(\})').match(text, start)
+    return closed.start(1) if closed else None
 
 
 def _misspelled(text: str, start: int, accepted: set[str]) -> tuple[str, ...]:

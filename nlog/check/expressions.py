@@ -7,28 +7,52 @@ checked.
 """
 
 from nlog import syntax
-from nlog.check.declarations import Declarations
+from nlog.check.declarations import Declarations, Structure
+from nlog.check.mistakes import (
+    NO_PATTERN,
+    WAYS_TO_BIND,
+    missing_columns,
+    names_of,
+    no_overload,
+    unknown_column,
+    wrong_arity,
+)
 from nlog.check.modifiers import Report
-from nlog.diagnostics import Diagnostic, Label, Span, suggest
+from nlog.check.scopes import SOME
+from nlog.diagnostics import Diagnostic, Label, suggest
 from nlog.functions import (
     AGGREGATES,
     FUNCTIONS,
     OVERLOADS,
+    Overload,
+    element_of,
     element_type,
     fill,
     overloads,
     resolve,
 )
-from nlog.program import Aggregate, Apply, Const, Expr, Var
-from nlog.types import INT, IP4, MAC, PREFIX, STR, List, Record, Type, record_class
-
-SPELLING = {"negative": "-"}
-WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound",)
-NO_PATTERN = (
-    "a record or list is a value, not a pattern: bind the whole to a variable and read its parts, "
-    "as in `whole.field` or `at(whole, 0)`"
+from nlog.program import Aggregate, Apply, Const, Expr, If, Var
+from nlog.types import (
+    BOOL,
+    INT,
+    IP4,
+    IP6,
+    MAC,
+    PREFIX,
+    STR,
+    TYPE,
+    List,
+    Optional,
+    Record,
+    Type,
+    Union,
+    case_class,
+    record_class,
 )
-COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+
+FALSE = Const(False, BOOL)
+TRUE = Const(True, BOOL)
+CONNECTIVES = ("and", "or")
 
 
 class MistakeError(Exception):
@@ -56,33 +80,40 @@ class Expressions:
             case syntax.Name():
                 return self.variables.get(expression.name)
             case syntax.ListDisplay():
-                types = (self.type_of(item) for item in expression.items)
-                element = next((type_ for type_ in types if type_ is not None), None)
+                element = self._first_type(*expression.items)
                 return None if element is None else List(element)
             case syntax.FieldAccess():
                 operand = self.type_of(expression.operand)
                 fields = dict(operand.fields) if isinstance(operand, Record) else {}
                 return fields.get(expression.name)
-            case syntax.Call() if expression.name in self._declarations.records:
-                return self._declarations.records[expression.name]
+            case syntax.Not() | syntax.Operation(operator="and" | "or"):
+                return BOOL
+            case syntax.Conditional():
+                return self._first_type(expression.then, expression.otherwise)
+            case syntax.Interpolation():
+                return STR
+            case syntax.Call(name="some"):
+                element = self._first_type(*syntax.children(expression))
+                return None if element is None else Optional(element)
+            case syntax.Call():
+                structure = self._declarations.structure(expression.name)
+                if structure is not None:
+                    return structure.type
         name, operands = _operands(expression)
-        if name not in OVERLOADS or any(not self.is_known(operand) for operand in operands):
+        if any(not self.is_known(operand) for operand in operands):
             return None
-        found = resolve(name, [self.type_of(operand) for operand in operands])
+        found = resolve(overloads(name), [self.type_of(operand) for operand in operands])
         return found[1] if found else None
+
+    def _first_type(self, *expressions: syntax.Expression) -> Type | None:
+        types = (self.type_of(expression) for expression in expressions)
+        return next((type_ for type_ in types if type_ is not None), None)
 
     def is_known(self, expression: syntax.Expression) -> bool:
         """Whether every variable in `expression` has a type."""
-        match expression:
-            case syntax.Name():
-                return expression.name in self.variables
-            case syntax.ListDisplay():
-                return all(self.is_known(item) for item in expression.items)
-            case syntax.FieldAccess():
-                return self.is_known(expression.operand)
-            case syntax.Literal():
-                return True
-        return all(self.is_known(operand) for operand in _operands(expression)[1])
+        if isinstance(expression, syntax.Name):
+            return expression.name in self.variables
+        return all(self.is_known(child) for child in syntax.children(expression))
 
     def check(self, expression: syntax.Expression, expected: Type | None = None) -> Expr:
         """The typed expression; MistakeError if it is wrong or is not of type `expected`."""
@@ -106,12 +137,16 @@ class Expressions:
         if (
             isinstance(expression, syntax.Literal)
             and found == STR
-            and expected in {MAC, IP4, PREFIX}
+            and expected in {MAC, IP4, IP6, PREFIX}
         ):
             helps = (f"write the {expected} without quotes",)
-        elif expected == STR and resolve("str", [found]):
+        elif isinstance(found, Optional) and found.element == expected:
+            helps = ("`some(name)` in an atom takes its value, and `unwrap_or(…)` one for `none`",)
+        elif isinstance(expected, Optional) and expected.element == found:
+            helps = ("write `some(…)`",)
+        elif expected == STR:
             helps = ("`str(…)` gives its text",)
-        elif expected == INT and resolve("int", [found]):
+        elif expected == INT and resolve(OVERLOADS["int"], [found]):
             helps = ("`int(…)` gives its number",)
         message = f"this is of type {found}, but {expected} is needed"
         label = Label(expression.span, f"is of type {found}")
@@ -127,19 +162,83 @@ class Expressions:
                 return self._field(expression)
             case syntax.ListDisplay():
                 return self._list(expression, expected)
-            case syntax.Call() if expression.name in self._declarations.records:
-                return self._record(expression, self._declarations.records[expression.name])
-            case syntax.Call() if expression.name not in FUNCTIONS:
-                raise self._unknown_function(expression)
+            case syntax.Not():
+                return Apply("eq", (self.check(expression.operand, BOOL), FALSE), BOOL)
+            case syntax.Conditional():
+                return self._conditional(expression, expected)
+            case syntax.Interpolation():
+                return Apply("str.concat", tuple(map(self._text, expression.parts)), STR)
+            case syntax.NoneValue():
+                return self._none(expression, expected)
+            case syntax.Operation() if expression.operator in CONNECTIVES:
+                return self._connective(expression)
             case syntax.Call():
-                self._reject_names(expression, "function")
+                return self._call(expression, expected)
         return self._apply(expression, expected)
+
+    def _call(self, call: syntax.Call, expected: Type | None) -> Expr:
+        structure = self._declarations.structure(call.name)
+        if structure is not None:
+            return self._structure(call, structure)
+        if call.name == SOME:
+            return self._some(call, expected)
+        if call.name not in FUNCTIONS:
+            raise self._unknown_function(call)
+        self._reject_names(call, "function")
+        return self._apply(call, expected)
 
     def _reject_names(self, call: syntax.Call, what: str) -> None:
         named = next((a for a in call.arguments if a.name is not None), None)
         if named is not None:
             message = f"arguments of the {what} `{call.name}` have no names"
             raise self.fail(Diagnostic("unknown-column", message, Label(named.span)))
+
+    def _conditional(self, expression: syntax.Conditional, expected: Type | None) -> Expr:
+        condition = self.check(expression.condition, BOOL)
+        wanted = expected or self._first_type(expression.then, expression.otherwise)
+        then = self.check(expression.then, wanted)
+        otherwise = self.check(expression.otherwise, then.type)
+        return If(condition, then, otherwise, then.type)
+
+    def _connective(self, expression: syntax.Operation) -> Expr:
+        left, right = self.check(expression.left, BOOL), self.check(expression.right, BOOL)
+        if expression.operator == "and":
+            return If(left, right, FALSE, BOOL)
+        return If(left, TRUE, right, BOOL)
+
+    def _text(self, part: syntax.Expression) -> Expr:
+        checked = self.check(part)
+        if checked.type == STR:
+            return checked
+        found = resolve(OVERLOADS["str"], [checked.type])
+        assert found is not None, "every type has a text form"
+        return _applied(found[0], [checked], STR)
+
+    def _none(self, none: syntax.NoneValue, expected: Type | None) -> Expr:
+        if isinstance(expected, Optional):
+            return Const(None, expected)
+        if expected is None:
+            message = "the type of this `none` is not known"
+            helps = ("use it where an optional of a known type is needed, as in a column",)
+            raise self.fail(Diagnostic("unknown-type", message, Label(none.span), helps=helps))
+        message = f"this is `none`, but {expected} is needed"
+        raise self.fail(Diagnostic("type-mismatch", message, Label(none.span)))
+
+    def _some(self, call: syntax.Call, expected: Type | None) -> Expr:
+        wanted = expected.element if isinstance(expected, Optional) else None
+        value = self._part(self.only_argument(call), wanted)
+        if isinstance(value.type, Optional):
+            message = f"`{value.type}?` cannot tell `none` from `some(none)`"
+            raise self.fail(Diagnostic("nested-optional", message, Label(call.span)))
+        return _made([value], Optional(value.type))
+
+    def only_argument(self, call: syntax.Call) -> syntax.Expression:
+        """The argument of `some(…)`."""
+        self._reject_names(call, "function")
+        if len(call.arguments) != 1:
+            message = f"`{call.name}` takes one value, not {len(call.arguments)}"
+            raise self.fail(Diagnostic("wrong-arity", message, Label(call.span)))
+        return call.arguments[0].value
 
     def _variable(self, name: syntax.Name, helps: tuple[str, ...] = ()) -> Expr:
         if name.is_wildcard:
@@ -150,13 +249,15 @@ class Expressions:
             message = f"variable `{name.name}` is not bound by the rule body"
             label = Label(name.span, "used here, bound nowhere")
             others = [other for other in self.variables if other != name.name]
+            if name.name in self._declarations.cases:
+                helps = (f"the case of `{self._declarations.cases[name.name]}` is `{name.name}()`",)
             raise self.fail(
                 Diagnostic(
                     "ungrounded-variable",
                     message,
                     label,
-                    notes=(f"the rule's other variables are {_names(others)}",) if others else (),
-                    helps=suggest(name.name, others) + WAYS_TO_BIND + helps,
+                    notes=(f"the rule's other variables are {names_of(others)}",) if others else (),
+                    helps=helps + suggest(name.name, others) + WAYS_TO_BIND,
                 )
             )
         return Var(name.name, self.variables[name.name])
@@ -190,16 +291,18 @@ class Expressions:
             message = "the type of this empty list is not known"
             helps = ("use it where a list of a known type is needed, as in a column",)
             raise self.fail(Diagnostic("unknown-type", message, Label(display.span), helps=helps))
-        return _tuple(items, List(element))
+        return _made(items, List(element))
 
-    def _record(self, call: syntax.Call, record: Record) -> Expr:
-        columns = [name for name, _ in record.fields]
-        values = self.arrange(call, columns, f"record `{record}`")
+    def _structure(self, call: syntax.Call, structure: Structure) -> Expr:
+        fields = structure.record.fields
+        columns = [name for name, _ in fields]
+        values = self.arrange(call, columns, structure.what)
         missing = [column for column, value in zip(columns, values, strict=True) if value is None]
         if missing:
-            raise self.fail(missing_columns(call, f"record `{record}`", missing))
-        fields = zip(values, record.fields, strict=True)
-        return _tuple([self._part(value, type_) for value, (_, type_) in fields if value], record)
+            raise self.fail(missing_columns(call, structure.what, missing))
+        typed = zip(values, fields, strict=True)
+        parts = [self._part(value, type_) for value, (_, type_) in typed if value]
+        return _made(parts, structure.type, structure.place)
 
     def _part(self, part: syntax.Expression, expected: Type | None) -> Expr:
         """A part of a record or list, which can bind nothing."""
@@ -215,15 +318,15 @@ class Expressions:
         positional = [argument for argument in call.arguments if argument.name is None]
         if positional and len(positional) != len(call.arguments):
             message = "arguments are either all given by position or all by name"
-            helps = (f"the names are {_names(columns)}",) if columns else ()
+            helps = (f"the names are {names_of(columns)}",) if columns else ()
             label = Label(call.span)
             raise self.fail(Diagnostic("mixed-arguments", message, label, helps=helps))
         if positional and len(positional) != len(columns):
-            raise self.fail(_wrong_arity(call, columns, what))
+            raise self.fail(wrong_arity(call, columns, what))
         for place, argument in enumerate(call.arguments):
             if argument.name is not None:
                 if argument.name not in columns:
-                    raise self.fail(_unknown_column(argument, columns, what))
+                    raise self.fail(unknown_column(argument, columns, what))
                 place = columns.index(argument.name)  # noqa: PLW2901  # by name instead
             if values[place] is not None:
                 message = f"`{argument.name}` is given twice"
@@ -234,30 +337,31 @@ class Expressions:
     def _apply(self, expression: syntax.Expression, expected: Type | None) -> Apply:
         name, operands = _operands(expression)
         types = [self.type_of(operand) for operand in operands]
-        found = resolve(name, types)
+        found = resolve(overloads(name), types)
         if found is None:
             for operand in operands:
                 self.check(operand)
-            raise self.fail(_no_overload(expression.span, name, types))
+            raise self.fail(no_overload(expression.span, name, overloads(name), types))
         overload, result = found
         element = element_type(overload, types)
-        if element is None and isinstance(overload.result, List) and isinstance(expected, List):
-            element = expected.element
-            result = expected
+        if element is None and expected is not None:
+            element = element_of(overload.result, expected)
+            result = fill(overload.result, element)
         wanted = [None if p is None else fill(p, element) for p in overload.parameters]
         checked = [
             self.check(operand, None if element is None and type_ is None else parameter)
             for operand, type_, parameter in zip(operands, types, wanted, strict=True)
         ]
-        if overload.swapped:
-            checked.reverse()
-        return Apply(overload.core, tuple(checked), result)
+        return _applied(overload, checked, result)
 
     def _unknown_function(self, call: syntax.Call) -> MistakeError:
         name = call.name
         if name in self._declarations.tables:
             message = f"`{name}` is a table, and cannot stand in an expression"
-            helps = ("make it a literal of its own, and use the variables that it binds",)
+            helps: tuple[str, ...] = (
+                "make it a literal of its own, and use the variables that it binds",
+                "for one table or another, write two rules",
+            )
             label = Label(call.name_span)
             return self.fail(Diagnostic("misplaced-atom", message, label, helps=helps))
         if name in AGGREGATES:
@@ -271,8 +375,9 @@ class Expressions:
             "if it is a table or record, declare it, or import the file that does: "
             f"`input table {name}(column: type)`"
         )
-        known = [*FUNCTIONS, *self._declarations.records, *self._declarations.tables]
-        ways_out = self._declarations.ways_to_see(name) or suggest(name, known) or (declare_it,)
+        declared = self._declarations
+        known = [*FUNCTIONS, SOME, *declared.records, *declared.cases, *declared.tables]
+        ways_out = declared.ways_to_see(name) or suggest(name, known) or (declare_it,)
         return self.fail(
             Diagnostic(
                 "unknown-name",
@@ -281,12 +386,6 @@ class Expressions:
                 helps=ways_out,
             )
         )
-
-
-def missing_columns(call: syntax.Call, what: str, missing: list[str]) -> Diagnostic:
-    """A head or record that leaves out what it must give."""
-    message = f"{what} needs a value for {_names(missing)}"
-    return Diagnostic("missing-column", message, Label(call.span))
 
 
 def _operands(expression: syntax.Expression) -> tuple[str, tuple[syntax.Expression, ...]]:
@@ -300,62 +399,29 @@ def _operands(expression: syntax.Expression) -> tuple[str, tuple[syntax.Expressi
     return "", ()
 
 
-def _tuple(parts: list[Expr], type_: Type) -> Expr:
-    """A record or list; a constant if all its parts are."""
+def _applied(overload: Overload, arguments: list[Expr], result: Type) -> Apply:
+    given = [*reversed(arguments)] if overload.swapped else list(arguments)
+    if overload.typed:
+        given.append(Const(arguments[0].type, TYPE))
+    return Apply(overload.core, tuple(given), result)
+
+
+def _made(parts: list[Expr], type_: Type, place: int | None = None) -> Expr:
+    """A value that has parts; a constant if all of them are."""
     constants = [part.value for part in parts if isinstance(part, Const)]
-    if len(constants) < len(parts):
-        return Apply("tuple.make", tuple(parts), type_)
-    if isinstance(type_, Record):
-        return Const(record_class(type_)(*constants), type_)
-    return Const(tuple(constants), type_)
-
-
-def _no_overload(span: Span, name: str, types: list[Type | None]) -> Diagnostic:
-    given = ", ".join("[]" if type_ is None else str(type_) for type_ in types)
-    if name in COMPARISONS and len(set(types)) > 1:
-        forms: tuple[str, ...] = ("it compares two values of one type",)
-    elif name in {"==", "!="}:
-        forms = ()
-    elif name == "negative":
-        forms = ("it takes an `int`",)
-    else:
-        forms = tuple(f"it takes `{str(overload).strip()}`" for overload in overloads(name)[:6])
-    helps: tuple[str, ...] = ()
-    if name == "+" and STR in types:
-        helps = ("`str(…)` gives the text of a value",)
-    elif not name.isidentifier() and INT in types and not {IP4, MAC}.isdisjoint(types):
-        helps = ("`int(…)` gives the number of an address, and `ip4(…)` or `mac(…)` its address",)
-    message = f"`{SPELLING.get(name, name)}` does not take ({given})"
-    return Diagnostic("type-mismatch", message, Label(span), notes=forms, helps=helps)
-
-
-def _names(columns: list[str]) -> str:
-    return ", ".join(f"`{column}`" for column in columns)
-
-
-def _part(what: str) -> str:
-    return "field" if what.startswith("record") else "column"
-
-
-def _wrong_arity(call: syntax.Call, columns: list[str], what: str) -> Diagnostic:
-    helps: tuple[str, ...] = ()
-    if len(columns) > 1 and _part(what) == "column":
-        helps = ("`column: value` names the columns you need; the body may leave others out",)
-    return Diagnostic(
-        "wrong-arity",
-        f"{what} has {len(columns)} {_part(what)}{'s' * (len(columns) != 1)}, "
-        f"not {len(call.arguments)}",
-        Label(call.span),
-        notes=(f"it has {_names(columns)}",) if columns else (),
-        helps=helps,
-    )
-
-
-def _unknown_column(argument: syntax.Argument, columns: list[str], what: str) -> Diagnostic:
-    return Diagnostic(
-        "unknown-column",
-        f"{what} has no {_part(what)} `{argument.name}`",
-        Label(argument.span),
-        notes=(f"it has {_names(columns)}",) if columns else (),
-        helps=suggest(argument.name or "", columns),
-    )
+    is_constant = len(constants) == len(parts)
+    match type_:
+        case Union():
+            assert place is not None
+            if is_constant:
+                return Const(case_class(type_, type_.cases[place].name)(*constants), type_)
+            return Apply("union.make", (Const(place, INT), *parts), type_)
+        case Optional():
+            return (
+                Const(constants[0], type_)
+                if is_constant
+                else Apply("optional.make", (*parts,), type_)
+            )
+        case Record() if is_constant:
+            return Const(record_class(type_)(*constants), type_)
+    return Const(tuple(constants), type_) if is_constant else Apply("tuple.make", (*parts,), type_)

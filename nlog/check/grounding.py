@@ -8,7 +8,7 @@ side that can be bound first binds the other.
 from attrs import evolve
 
 from nlog import syntax
-from nlog.check.expressions import WAYS_TO_BIND
+from nlog.check.mistakes import WAYS_TO_BIND
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.program import Assign, Atom, BodyLiteral, Filter, Rule, Var, variables
@@ -89,21 +89,11 @@ def _names(rule: RuleSyntax) -> list[tuple[str, Span]]:
     """Every name in the rule and where it stands, the head's first."""
     found: list[tuple[str, Span]] = []
 
-    def walk(node: object) -> None:
-        match node:
-            case syntax.Name():
-                found.append((node.name, node.span))
-            case syntax.Operation():
-                walk(node.left)
-                walk(node.right)
-            case syntax.Negative() | syntax.FieldAccess():
-                walk(node.operand)
-            case syntax.ListDisplay():
-                for item in node.items:
-                    walk(item)
-            case syntax.Call():
-                for argument in node.arguments:
-                    walk(argument.value)
+    def walk(node: syntax.Expression) -> None:
+        if isinstance(node, syntax.Name):
+            found.append((node.name, node.span))
+        for child in syntax.children(node):
+            walk(child)
 
     walk(rule.head)
     for literal in rule.body:

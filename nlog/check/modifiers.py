@@ -1,6 +1,7 @@
 """Modifiers: what the words before a declaration, and `key` within it, may be said of.
 
-    export      files that import this one see it: internal tables, constraints, records, imports
+    export      files that import this one see it: internal tables, constraints, records, unions,
+                imports
     open        rules of other files may derive it: tables that these files see
     input, output, constraint       what kind of table it is; without one it is internal
 
@@ -43,7 +44,7 @@ def judge_item(item: syntax.Item, report: Report) -> None:
 
 
 def _trouble(
-    item: syntax.Import | syntax.RecordSyntax | syntax.TableSyntax,
+    item: syntax.Import | syntax.RecordSyntax | syntax.UnionSyntax | syntax.TableSyntax,
     word: str,
     before: list[str],
     words: list[str],
@@ -52,7 +53,8 @@ def _trouble(
     if word in before:
         return (f"`{word}` is said twice",)
     if not isinstance(item, syntax.TableSyntax):
-        what = "an import" if isinstance(item, syntax.Import) else "a record"
+        what = "a record" if isinstance(item, syntax.RecordSyntax) else "a union"
+        what = "an import" if isinstance(item, syntax.Import) else what
         return () if word == "export" else (f"`{word}` is for tables, and this is {what}",)
     kind = kind_of(item)
     if word in KINDS:

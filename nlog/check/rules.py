@@ -2,14 +2,18 @@
 
 Variables get their types from the columns they stand in, then from what they are set equal to.
 An argument of an atom that is more than a variable or a constant moves into an `Assign` of a
-fresh variable (`$1`, …), so that atoms hold terms only. Arguments of the head alone may be
-aggregates.
+fresh variable (`$1`, …), so that atoms hold terms only; one that takes a value apart becomes
+literals about such a variable (patterns.py). Arguments of the head alone may be aggregates.
 """
+
+from collections.abc import Callable
 
 from nlog import syntax
 from nlog.check.declarations import Declarations
-from nlog.check.expressions import Expressions, MistakeError, missing_columns
+from nlog.check.expressions import FALSE, Expressions, MistakeError
+from nlog.check.mistakes import missing_columns
 from nlog.check.modifiers import Report
+from nlog.check.patterns import Patterns, names_in
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.functions import AGGREGATES
 from nlog.program import (
@@ -18,9 +22,9 @@ from nlog.program import (
     Assign,
     Atom,
     BodyLiteral,
-    Const,
     Expr,
     Filter,
+    If,
     Rule,
     Table,
     Term,
@@ -44,14 +48,22 @@ class _RuleChecker:
         self._expressions = Expressions(declarations, report)
         self._variables = self._expressions.variables
         self._homes: dict[str, Label] = {}
+        # Equalities that take a value apart, by their place in memory: the pattern first.
+        self._matched: dict[int, tuple[syntax.Expression, syntax.Expression]] = {}
         self._broken = False
         self._fresh = 0
+        self._patterns = Patterns(declarations, self._expressions, self._new_variable)
+
+    def _new_variable(self, type_: Type) -> Var:
+        self._fresh += 1
+        return Var(f"${self._fresh}", type_)
 
     def run(self, number: int) -> Rule | None:
         self._type_variables()
         if self._broken:
             return None
         body: list[BodyLiteral] = []
+        self._matched = self._matched_bindings()
         for literal in self._rule.body:
             try:
                 body += self._literal(literal)
@@ -67,18 +79,19 @@ class _RuleChecker:
         """Give every variable its type: from atoms first, then along equalities."""
         for literal in self._rule.body:
             if isinstance(literal, syntax.Condition) and self._is_atom(literal.expression):
-                self._guard(literal.expression)
+                self._guard(self._type_atom, literal.expression)
         bindings = [item for item in self._rule.body if isinstance(item, syntax.Binding)]
         progress = True
         while progress and not self._broken:
-            progress = False
+            known = len(self._variables)
             for binding in bindings:
-                progress |= self._infer(binding.left, binding.right)
-                progress |= self._infer(binding.right, binding.left)
+                self._guard(self._infer, binding.left, binding.right)
+                self._guard(self._infer, binding.right, binding.left)
+            progress = len(self._variables) > known
 
-    def _guard(self, atom: syntax.Expression) -> None:
+    def _guard(self, step: Callable[..., None], *arguments: syntax.Expression) -> None:
         try:
-            self._type_atom(atom)
+            step(*arguments)
         except MistakeError:
             self._broken = True
 
@@ -89,29 +102,71 @@ class _RuleChecker:
         assert isinstance(atom, syntax.Call)
         table = self._tables[atom.name]
         for value, column in zip(self._arrange(atom, table), table.columns, strict=True):
-            if not isinstance(value, syntax.Name) or value.is_wildcard:
-                continue
-            known = self._variables.setdefault(value.name, column.type)
-            here = Label(value.span, f"is of type {column.type} here")
-            home = self._homes.setdefault(value.name, here)
-            if known != column.type:
-                message = f"`{value.name}` is of type {known} and of type {column.type}"
-                first = Label(home.span, f"is of type {known} here")
-                raise self._expressions.fail(Diagnostic("type-mismatch", message, here, (first,)))
+            if isinstance(value, syntax.Name):
+                self._type_name(value, column.type)
+            elif value is not None and self._patterns.is_pattern(value):
+                for name, type_ in self._patterns.typed_names(value, column.type):
+                    self._type_name(name, type_)
 
-    def _infer(self, target: syntax.Expression, source: syntax.Expression) -> bool:
-        if not isinstance(target, syntax.Name) or target.is_wildcard:
-            return False
-        if target.name in self._variables or not self._expressions.is_known(source):
-            return False
+    def _type_name(self, name: syntax.Name, type_: Type) -> None:
+        if name.is_wildcard:
+            return
+        known = self._variables.setdefault(name.name, type_)
+        here = Label(name.span, f"is of type {type_} here")
+        home = self._homes.setdefault(name.name, here)
+        if known != type_:
+            message = f"`{name.name}` is of type {known} and of type {type_}"
+            first = Label(home.span, f"is of type {known} here")
+            raise self._expressions.fail(Diagnostic("type-mismatch", message, here, (first,)))
+
+    def _infer(self, target: syntax.Expression, source: syntax.Expression) -> None:
+        is_name = isinstance(target, syntax.Name) and target.name != "_"
+        if not is_name and not self._patterns.is_pattern(target):
+            return
+        if self._expressions.is_known(target) or not self._expressions.is_known(source):
+            return
         type_ = self._expressions.type_of(source)
         if type_ is None:
-            return False
-        self._variables[target.name] = type_
-        return True
+            return
+        if isinstance(target, syntax.Name):
+            self._variables[target.name] = type_
+            return
+        for name, part in self._patterns.typed_names(target, type_):
+            if name.name not in self._variables:
+                self._type_name(name, part)
+
+    def _matched_bindings(self) -> dict[int, tuple[syntax.Expression, syntax.Expression]]:
+        """The equalities of which one side gives the parts of the other: pattern and value."""
+        bound: set[str] = set()
+        for literal in self._rule.body:
+            if not isinstance(literal, syntax.Condition) or literal.negated:
+                continue
+            if self._is_atom(literal.expression):
+                for child in syntax.children(literal.expression):
+                    is_name = isinstance(child, syntax.Name)
+                    bound |= names_in(child) if is_name else self._patterns.names(child)
+        matched: dict[int, tuple[syntax.Expression, syntax.Expression]] = {}
+        rest = [item for item in self._rule.body if isinstance(item, syntax.Binding)]
+        progress = True
+        while progress:
+            progress = False
+            for binding in list(rest):
+                for target, value in ((binding.left, binding.right), (binding.right, binding.left)):
+                    if binding not in rest or not names_in(value) <= bound - {"_"}:
+                        continue
+                    if isinstance(target, syntax.Name):
+                        bound.add(target.name)
+                    elif self._patterns.names(target) - (bound - {"_"}):
+                        bound |= self._patterns.names(target)
+                        matched[id(binding)] = (target, value)
+                    rest.remove(binding)
+                    progress = True
+        return matched
 
     def _literal(self, literal: syntax.Condition | syntax.Binding) -> list[BodyLiteral]:
         if isinstance(literal, syntax.Binding):
+            if id(literal) in self._matched:
+                return self._matching(*self._matched[id(literal)])
             return [self._binding(literal)]
         expression = literal.expression
         if self._is_atom(expression):
@@ -121,7 +176,7 @@ class _RuleChecker:
             self._reject_bare_name(expression)
         condition = self._expressions.check(expression, BOOL)
         if literal.negated:
-            condition = Apply("eq", (condition, Const(False, BOOL)), BOOL)
+            condition = Apply("eq", (condition, FALSE), BOOL)
         return [Filter(condition)]
 
     def _binding(self, binding: syntax.Binding) -> BodyLiteral:
@@ -137,22 +192,46 @@ class _RuleChecker:
             return Assign(right, left)
         return Filter(Apply("eq", (left, right), BOOL))
 
+    def _matching(self, pattern: syntax.Expression, value: syntax.Expression) -> list[BodyLiteral]:
+        checked = self._expressions.check(value)
+        if isinstance(checked, Var):
+            return self._patterns.match(pattern, checked)
+        whole = self._new_variable(checked.type)
+        return [Assign(whole, checked), *self._patterns.match(pattern, whole)]
+
     def _atom(self, call: syntax.Call, negated: bool) -> list[BodyLiteral]:
         table = self._tables[call.name]
         terms: list[Term] = []
         assigns: list[BodyLiteral] = []
+        matches: list[BodyLiteral] = []
         for value, column in zip(self._arrange(call, table), table.columns, strict=True):
             if value is None or (isinstance(value, syntax.Name) and value.is_wildcard):
                 terms.append(None)
                 continue
+            if self._patterns.is_pattern(value) and (not negated or self._leaves_open(value)):
+                whole = self._new_variable(column.type)
+                matches += self._patterns.match(value, whole)
+                matches += self._patterns.implied(value, whole)
+                terms.append(whole)
+                continue
             checked = self._expressions.check(value, column.type)
-            if isinstance(checked, Apply):
-                self._fresh += 1
-                variable = Var(f"${self._fresh}", column.type)
+            if isinstance(checked, Apply | If):
+                variable = self._new_variable(column.type)
                 assigns.append(Assign(variable, checked))
                 checked = variable
             terms.append(checked)
-        return [*assigns, Atom(table.name, tuple(terms), negated, call.span)]
+        return [*assigns, Atom(table.name, tuple(terms), negated, call.span), *matches]
+
+    def _leaves_open(self, pattern: syntax.Expression) -> bool:
+        """Refuse, under a negation, a pattern that more than one value is of."""
+        if "_" in self._patterns.names(pattern):
+            message = "an atom that is negated cannot leave a part of a value open"
+            helps = ("derive a table of the rows that have a value of this form, and negate that",)
+            label = Label(pattern.span)
+            raise self._expressions.fail(
+                Diagnostic("misplaced-wildcard", message, label, helps=helps)
+            )
+        return False
 
     def _head(self) -> tuple[Expr | Aggregate, ...] | None:
         call = self._rule.head

@@ -2,15 +2,16 @@
 
 A file sees what it declares itself and what the files that it imports show. A file shows its input
 and output tables, which are the face of the program, and what it marks with `export`; with `export
-import` also what that file shows. All else is private, so that two files may each have a private
-table of one name. What is shown has a name that nothing else shown has in the whole program, and
-no file has a private name beside the same name from elsewhere: nothing hides anything.
+import` also what that file shows. The cases of a union are seen where the union is. All else is
+private, so that two files may each have a private table of one name. What is shown has a name that
+nothing else shown has in the whole program, and no file has a private name beside the same name
+from elsewhere: nothing hides anything.
 
 Outside of rules, as in `engine[name]`, a table goes by its own name. Of private tables with one
 name the first keeps it, unless a table that is shown has it; the others are called `file::name`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from attrs import frozen
@@ -21,7 +22,9 @@ from nlog.diagnostics import Diagnostic, Label, Span
 from nlog.functions import AGGREGATES, FUNCTIONS
 from nlog.types import SCALARS
 
-Declared = syntax.RecordSyntax | syntax.TableSyntax
+SOME = "some"
+
+Declared = syntax.RecordSyntax | syntax.UnionSyntax | syntax.CaseSyntax | syntax.TableSyntax
 Names = dict[str, Declared]
 
 
@@ -87,9 +90,7 @@ def duplicate(
 
 def _own(module: syntax.Module, report: Report) -> Names:
     names: Names = {}
-    for item in module.items:
-        if not isinstance(item, syntax.RecordSyntax | syntax.TableSyntax):
-            continue
+    for item in _declared(module):
         if item.name in names:
             duplicate(item.name, item.span, names[item.name].span, report)
         elif _is_built_in(item):
@@ -104,8 +105,18 @@ def _own(module: syntax.Module, report: Report) -> Names:
 
 def _is_built_in(item: Declared) -> bool:
     """Whether a declaration takes a name that has a meaning in its place already."""
-    is_aggregate = isinstance(item, syntax.RecordSyntax) and item.name in AGGREGATES
-    return is_aggregate or item.name in SCALARS or item.name in FUNCTIONS
+    if item.name in {SOME, *AGGREGATES}:
+        return not isinstance(item, syntax.TableSyntax)
+    return item.name in SCALARS or item.name in FUNCTIONS
+
+
+def _declared(module: syntax.Module) -> Iterator[Declared]:
+    """What a module gives names to, with the cases of unions."""
+    for item in module.items:
+        if isinstance(item, syntax.RecordSyntax | syntax.UnionSyntax | syntax.TableSyntax):
+            yield item
+        if isinstance(item, syntax.UnionSyntax):
+            yield from item.cases
 
 
 def _judge_shown(all_names: Iterable[Names], report: Report) -> None:

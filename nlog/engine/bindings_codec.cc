@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/addresses.h"
 #include "core/text.h"
 
 namespace py = pybind11;
@@ -24,7 +25,10 @@ constexpr auto kScalars = std::to_array<std::pair<std::string_view, Kind>>({
     {"str", Kind::kStr},
     {"mac", Kind::kMac},
     {"ip4", Kind::kIp4},
+    {"ip6", Kind::kIp6},
     {"prefix", Kind::kPrefix},
+    {"bytes", Kind::kBytes},
+    {"tree", Kind::kTree},
 });
 
 // The UTF-8 of a Python str. Throws ValueError.
@@ -115,14 +119,21 @@ ValueType::ValueType(py::handle type) : kind(Kind::kBool) {
     kind = Kind::kRecord;
     name = py::cast<std::string>(type.attr("name"));
     record_class = types.attr("record_class")(type);
-    for (const py::handle field : type.attr("fields")) {
-      field_names.emplace_back(py::reinterpret_borrow<py::object>(field[py::int_(0)]));
-      parts.emplace_back(py::object(field[py::int_(1)]));
+    ReadFields(type.attr("fields"));
+    return;
+  }
+  if (py::isinstance(type, types.attr("Union"))) {
+    kind = Kind::kUnion;
+    name = py::cast<std::string>(type.attr("name"));
+    for (const py::handle one : type.attr("cases")) {
+      ValueType& part = parts.emplace_back(ValueType(one));
+      part.record_class = types.attr("case_class")(type, part.name);
     }
     return;
   }
-  if (py::isinstance(type, types.attr("List"))) {
-    kind = Kind::kList;
+  const bool is_list = py::isinstance(type, types.attr("List"));
+  if (is_list || py::isinstance(type, types.attr("Optional"))) {
+    kind = is_list ? Kind::kList : Kind::kOptional;
     name = py::cast<std::string>(py::str(type));
     parts.emplace_back(type.attr("element"));
     return;
@@ -137,10 +148,19 @@ ValueType::ValueType(py::handle type) : kind(Kind::kBool) {
   throw ValueError("there is no type `" + name + "`");
 }
 
+void ValueType::ReadFields(py::handle fields) {
+  for (const py::handle field : fields) {
+    field_names.emplace_back(py::reinterpret_borrow<py::object>(field[py::int_(0)]));
+    parts.emplace_back(py::object(field[py::int_(1)]));
+  }
+}
+
 Codec::Codec(std::shared_ptr<core::Interner> interner)
     : interner_(std::move(interner)),
       ip4_address_class_(py::module_::import("ipaddress").attr("IPv4Address")),
       ip4_network_class_(py::module_::import("ipaddress").attr("IPv4Network")),
+      ip6_address_class_(py::module_::import("ipaddress").attr("IPv6Address")),
+      ip6_network_class_(py::module_::import("ipaddress").attr("IPv6Network")),
       mapping_class_(py::module_::import("collections.abc").attr("Mapping")) {}
 
 Word Codec::Encode(py::handle value, const ValueType& type) {
@@ -163,12 +183,22 @@ Codec::Converted Codec::Convert(py::handle value, const ValueType& type, bool is
       return ConvertMac(value);
     case Kind::kIp4:
       return ConvertIp4(value);
+    case Kind::kIp6:
+      return ConvertIp6(value, is_interning);
     case Kind::kPrefix:
-      return ConvertPrefix(value);
+      return ConvertPrefix(value, is_interning);
+    case Kind::kBytes:
+      return ConvertBytes(value, is_interning);
+    case Kind::kTree:
+      return ConvertTree(value, is_interning);
     case Kind::kRecord:
       return ConvertRecord(value, type, is_interning);
     case Kind::kList:
       return ConvertList(value, type, is_interning);
+    case Kind::kOptional:
+      return ConvertOptional(value, type, is_interning);
+    case Kind::kUnion:
+      return ConvertUnion(value, type, is_interning);
   }
   throw core::InternalError("a type is of no kind");
 }
@@ -195,19 +225,35 @@ Word Codec::ConvertIp4(py::handle value) {
   return *ip4;
 }
 
-Word Codec::ConvertPrefix(py::handle value) {
-  if (py::isinstance(value, ip4_network_class_)) {
-    return ConvertPrefix(py::str(value));
+Codec::Converted Codec::ConvertIp6(py::handle value, bool is_interning) {
+  if (py::isinstance(value, ip6_address_class_)) {
+    return ConvertIp6(py::str(value), is_interning);
   }
+  const std::optional<core::Ip6> ip6 = IsStr(value) ? core::ParseIp6(Utf8(value)) : std::nullopt;
+  if (!ip6) {
+    Refuse(value, "an ip6 address such as 2001:db8::1");
+  }
+  return ConvertTuple(core::TupleOf(*ip6), is_interning);
+}
+
+Codec::Converted Codec::ConvertPrefix(py::handle value, bool is_interning) {
+  if (py::isinstance(value, ip4_network_class_) || py::isinstance(value, ip6_network_class_)) {
+    return ConvertPrefix(py::str(value), is_interning);
+  }
+  const std::string wanted = "a prefix such as 10.0.0.0/24 or 2001:db8::/32";
   if (!IsStr(value)) {
-    Refuse(value, "a prefix such as 10.0.0.0/24");
+    Refuse(value, wanted);
   }
   const std::string_view text = Utf8(value);
+  if (const std::optional<core::Prefix6Parts> parts = core::ParsePrefix6(text)) {
+    return ConvertPrefix6(*parts, value, is_interning);
+  }
   const std::optional<core::PrefixParts> parts = core::ParsePrefix(text);
   if (!parts) {
+    const std::string length = core::ParseIp4(text) ? "/32" : core::ParseIp6(text) ? "/128" : "";
     const std::string address =
-        core::ParseIp4(text) ? "; write " + std::string(text) + "/32 for this one address" : "";
-    Refuse(value, "a prefix such as 10.0.0.0/24" + address);
+        length.empty() ? "" : "; write " + std::string(text) + length + " for this one address";
+    Refuse(value, wanted + address);
   }
   const Word prefix = core::MakePrefix(parts->ip4, parts->length);
   if (core::PrefixNetwork(prefix) != parts->ip4) {
@@ -217,29 +263,75 @@ Word Codec::ConvertPrefix(py::handle value) {
   return prefix;
 }
 
-Codec::Converted Codec::ConvertTuple(const std::vector<Word>& words, bool is_interning) {
+Codec::Converted Codec::ConvertPrefix6(const core::Prefix6Parts& parts, py::handle value,
+                                       bool is_interning) {
+  const core::Ip6 network = core::Masked(parts.ip6, parts.length);
+  if (network != parts.ip6) {
+    throw ValueError(Show(value) + " has bits set beyond its length; write " +
+                     core::FormatIp6(network) + "/" + std::to_string(parts.length));
+  }
+  const Converted number = ConvertTuple(core::TupleOf(network, parts.length), is_interning);
+  return number ? Converted(core::kPrefix6Bit | *number) : std::nullopt;
+}
+
+Codec::Converted Codec::ConvertBytes(py::handle value, bool is_interning) {
+  const auto convert = [&](std::string_view bytes) {
+    return is_interning ? interner_->InternText(bytes) : interner_->FindText(bytes);
+  };
+  if (PyBytes_Check(value.ptr()) != 0) {
+    return convert(
+        {PyBytes_AS_STRING(value.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(value.ptr()))});
+  }
+  const std::optional<std::string> bytes =
+      IsStr(value) ? core::ParseHex(Utf8(value)) : std::nullopt;
+  if (!bytes) {
+    Refuse(value, "bytes, or their hexadecimal digits as text, such as 0aff");
+  }
+  return convert(*bytes);
+}
+
+Codec::Converted Codec::ConvertTree(py::handle value, bool is_interning) {
+  if (IsInt(value)) {
+    return ConvertInt(value);
+  }
+  if (IsStr(value)) {
+    return ConvertStr(value, is_interning);
+  }
+  if (!py::isinstance<py::tuple>(value)) {
+    Refuse(value, "a tree");
+  }
+  std::vector<Word> words;
+  for (const py::handle part : value) {
+    const Converted word = ConvertTree(part, is_interning);
+    if (!word) {
+      return std::nullopt;
+    }
+    words.push_back(*word);
+  }
+  return ConvertTuple(words, is_interning);
+}
+
+Codec::Converted Codec::ConvertTuple(std::span<const Word> words, bool is_interning) {
   return is_interning ? interner_->InternTuple(words) : interner_->FindTuple(words);
 }
 
-Codec::Converted Codec::ConvertRecord(py::handle value, const ValueType& type, bool is_interning) {
+bool Codec::ConvertFields(py::handle value, const ValueType& type, bool is_interning,
+                          std::vector<Word>& words) {
   const std::size_t size = type.parts.size();
-  const auto fields = [&type] {
-    std::string text = "record " + type.name + " (";
-    for (const py::str& name : type.field_names) {
-      text += py::cast<std::string>(name) + (name.is(type.field_names.back()) ? "" : ", ");
-    }
-    return text + ")";
-  };
   const bool is_mapping = py::isinstance(value, mapping_class_);
-  if ((!is_mapping && !IsSequence(value)) || py::len(value) != size) {
-    Refuse(value, "a " + fields());
+  bool is_fitting = (is_mapping || IsSequence(value)) && py::len(value) == size;
+  for (std::size_t i = 0; i < size && is_mapping; ++i) {
+    is_fitting = is_fitting && value.contains(type.field_names[i]);
   }
-  std::vector<Word> words;
+  if (!is_fitting) {
+    std::string fields;
+    for (const py::str& name : type.field_names) {
+      fields += (fields.empty() ? "" : ", ") + py::cast<std::string>(name);
+    }
+    Refuse(value, "a record " + type.name + " (" + fields + ")");
+  }
   bool is_known = true;
   for (std::size_t i = 0; i < size; ++i) {
-    if (is_mapping && !value.contains(type.field_names[i])) {
-      Refuse(value, "a " + fields());
-    }
     const py::object field =
         is_mapping ? py::object(value[type.field_names[i]]) : py::object(value[py::int_(i)]);
     try {
@@ -251,7 +343,43 @@ Codec::Converted Codec::ConvertRecord(py::handle value, const ValueType& type, b
                        type.name + ": " + error.what());
     }
   }
-  return is_known ? ConvertTuple(words, is_interning) : std::nullopt;
+  return is_known;
+}
+
+Codec::Converted Codec::ConvertRecord(py::handle value, const ValueType& type, bool is_interning) {
+  std::vector<Word> words;
+  return ConvertFields(value, type, is_interning, words) ? ConvertTuple(words, is_interning)
+                                                         : std::nullopt;
+}
+
+Codec::Converted Codec::ConvertOptional(py::handle value, const ValueType& type,
+                                        bool is_interning) {
+  if (value.is_none()) {
+    return ConvertTuple({}, is_interning);
+  }
+  const Converted word = Convert(value, type.parts.front(), is_interning);
+  return word ? ConvertTuple({&*word, 1}, is_interning) : std::nullopt;
+}
+
+Codec::Converted Codec::ConvertUnion(py::handle value, const ValueType& type, bool is_interning) {
+  const bool is_mapping = py::isinstance(value, mapping_class_) && py::len(value) == 1;
+  std::string cases;
+  for (std::size_t place = 0; place < type.parts.size(); ++place) {
+    const ValueType& part = type.parts[place];
+    std::vector<Word> words{place};
+    py::object fields;
+    if (py::type::of(value).is(part.record_class)) {
+      fields = value.attr("_values");
+    } else if (is_mapping && value.contains(py::str(part.name))) {
+      fields = value[py::str(part.name)];
+    }
+    if (fields) {
+      return ConvertFields(fields, part, is_interning, words) ? ConvertTuple(words, is_interning)
+                                                              : std::nullopt;
+    }
+    cases += (cases.empty() ? "" : ", ") + part.name;
+  }
+  Refuse(value, "one of union " + type.name + " (" + cases + ")");
 }
 
 Codec::Converted Codec::ConvertList(py::handle value, const ValueType& type, bool is_interning) {
@@ -284,11 +412,19 @@ py::object Codec::Decode(Word word, const ValueType& type) {
       return py::str(core::FormatMac(word));
     case Kind::kIp4:
       return py::str(core::FormatIp4(word));
+    case Kind::kIp6:
+      return py::str(core::FormatIp6(core::Ip6Of(*interner_, word)));
     case Kind::kPrefix:
-      return py::str(core::FormatPrefix(word));
+      return py::str(core::PrefixText(*interner_, word));
+    case Kind::kBytes:
+      return py::bytes(std::string(interner_->Text(word)));
     case Kind::kRecord:
     case Kind::kList:
+    case Kind::kOptional:
+    case Kind::kUnion:
       return DecodeTuple(word, type);
+    case Kind::kTree:
+      break;
   }
   throw core::InternalError("a type is of no kind");
 }
@@ -311,13 +447,28 @@ py::object Codec::DecodeTuple(Word word, const ValueType& type) {
     return known->second;
   }
   const std::span<const Word> words = interner_->Tuple(word);
-  py::tuple values(words.size());
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    values[i] = Decode(words[i], type.kind == Kind::kList ? type.parts.front() : type.parts[i]);
+  py::object value;
+  switch (type.kind) {
+    case Kind::kOptional:
+      value = words.empty() ? py::none() : Decode(words.front(), type.parts.front());
+      break;
+    case Kind::kUnion:
+      value = MakeTuple(words.subspan(1), type.parts[words.front()]);
+      break;
+    default:
+      value = MakeTuple(words, type);
   }
-  py::object value = type.kind == Kind::kList ? values : type.record_class(*values);
   type.decoded.emplace(word, value);
   return value;
+}
+
+py::object Codec::MakeTuple(std::span<const Word> words, const ValueType& type) {
+  const bool is_list = type.kind == Kind::kList;
+  py::tuple values(words.size());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    values[i] = Decode(words[i], type.parts[is_list ? 0 : i]);
+  }
+  return is_list ? py::object(values) : type.record_class(*values);
 }
 
 py::tuple Codec::DecodeRow(const Word* words, const TableCodec& table) {

@@ -96,18 +96,30 @@ core::ValueOrder ReadOrder(const ValueType& type) {
       order.kind = Kind::kInt;
       break;
     case ValueType::Kind::kStr:
+    case ValueType::Kind::kBytes:
       order.kind = Kind::kText;
       break;
     case ValueType::Kind::kRecord:
       order.kind = Kind::kRecord;
       break;
     case ValueType::Kind::kList:
+    case ValueType::Kind::kOptional:
       order.kind = Kind::kList;
+      break;
+    case ValueType::Kind::kIp6:
+      order.kind = Kind::kList;
+      order.parts.emplace_back();
+      break;
+    case ValueType::Kind::kUnion:
+      order.kind = Kind::kUnion;
+      break;
+    case ValueType::Kind::kPrefix:
+      order.kind = Kind::kPrefix;
       break;
     case ValueType::Kind::kBool:
     case ValueType::Kind::kMac:
     case ValueType::Kind::kIp4:
-    case ValueType::Kind::kPrefix:
+    case ValueType::Kind::kTree:
       break;
   }
   for (const ValueType& part : type.parts) {

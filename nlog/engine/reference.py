@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from nlog.engine.reference_functions import AGGREGATES, FUNCTIONS
+from nlog.engine.reference_functions import AGGREGATES, call
 from nlog.program import (
     Aggregate,
     Apply,
@@ -19,9 +19,11 @@ from nlog.program import (
     BodyLiteral,
     Const,
     Expr,
+    If,
     Program,
     Rule,
     Var,
+    variables,
 )
 from nlog.types import INT
 
@@ -142,13 +144,7 @@ def _match(atom: Atom, row: Row, bindings: Bindings) -> Bindings | None:
 
 
 def _bound(expression: Expr, bindings: Bindings) -> bool:
-    match expression:
-        case Const():
-            return True
-        case Var():
-            return expression.name in bindings
-        case Apply():
-            return all(_bound(argument, bindings) for argument in expression.arguments)
+    return all(variable.name in bindings for variable in variables(expression))
 
 
 def _value(expression: Expr, bindings: Bindings) -> Any:
@@ -159,4 +155,7 @@ def _value(expression: Expr, bindings: Bindings) -> Any:
             return bindings[expression.name]
         case Apply():
             values = [_value(argument, bindings) for argument in expression.arguments]
-            return FUNCTIONS[expression.function](*values)
+            return call(expression, values)
+        case If():
+            taken = _value(expression.condition, bindings)
+            return _value(expression.then if taken else expression.otherwise, bindings)

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import define, field
 
 from nlog.engine import reference
-from nlog.engine.reference_functions import FUNCTIONS
+from nlog.engine.reference_functions import call
 from nlog.program import (
     Aggregate,
     Apply,
@@ -24,9 +24,11 @@ from nlog.program import (
     Const,
     Expr,
     Filter,
+    If,
     Program,
     Rule,
     Var,
+    variables,
 )
 
 Row = tuple[Any, ...]
@@ -103,14 +105,25 @@ class _Binding:
                 return self.values.get(expression.name, NO_VALUE)
             case Const():
                 return expression.value
+            case If():
+                return self._choice(expression)
         arguments = [self.value(argument) for argument in expression.arguments]
         if any(argument is NO_VALUE for argument in arguments):
             return NO_VALUE
         try:
-            return FUNCTIONS[expression.function](*arguments)
+            return call(expression, arguments)
         except (ArithmeticError, ValueError, LookupError):
             self.failed = True
             return NO_VALUE
+
+    def _choice(self, choice: If) -> Any:
+        """A conditional has a value if all its variables have one, and the part that is taken."""
+        if any(variable.name not in self.values for variable in variables(choice)):
+            return NO_VALUE
+        taken = self.value(choice.condition)
+        if taken is NO_VALUE:
+            return NO_VALUE
+        return self.value(choice.then if taken else choice.otherwise)
 
     def _holds(self, literal: BodyLiteral, tables: Tables) -> bool:
         match literal:

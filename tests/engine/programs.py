@@ -22,6 +22,11 @@ from typing import Any
 
 from attrs import define, field, frozen
 
+from nlog.types import INT, SCALARS, Record, Union, case_class
+
+ACTION = Union("action", (Record("stop", ()), Record("send", (("number", INT),))))
+STOP, SEND = (case_class(ACTION, name) for name in ("stop", "send"))
+
 DOMAINS: dict[str, tuple[Any, ...]] = {
     "int": (-1, 0, 1, 2),
     "str": ("", "a", "b"),
@@ -31,6 +36,10 @@ DOMAINS: dict[str, tuple[Any, ...]] = {
     "prefix": ("0.0.0.0/0", "10.0.0.0/24", "10.0.1.1/32"),
     "pair": ((0, "a"), (1, "a"), (1, "b")),
     "[int]": ((), (0,), (0, 1)),
+    "int?": (None, 0, 1),
+    "action": (STOP(), SEND(0), SEND(1)),
+    "ip6": ("::", "2001:db8::1", "::ffff:10.0.0.1"),
+    "bytes": (b"", b"\x00", b"ab"),
 }
 PALETTES = (
     ("int",),
@@ -42,10 +51,22 @@ PALETTES = (
     ("int", "[int]"),
     ("ip4", "prefix", "int"),
     ("mac", "str"),
+    ("int", "int?", "bool"),
+    ("int", "action", "str"),
+    ("action", "pair", "int?"),
+    ("ip6", "bytes", "int"),
 )
 PLAIN_PALETTES = PALETTES[:3]
-RECORD = "record pair(number: int, name: str)"
-ORDERED = {"int", "str", "bool", "mac", "ip4", "prefix"}
+TYPES = """\
+record pair(number: int, name: str)
+union action = stop | send(number: int)"""
+# The types of the parts of patterns.
+PARTS = {
+    "pair": (("pair", ("int", "str")),),
+    "action": (("send", ("int",)), ("stop", ())),
+    "int?": (("some", ("int",)),),
+    "[int]": (("", ("int",)), ("", ("int", "int"))),
+}
 WIDTHS = (0, 1, 1, 1, 2, 2, 2, 2, 3)
 LEVELS = (1, 1, 1, 2, 2, 3)
 
@@ -80,7 +101,7 @@ class RandomProgram:
     @property
     def text(self) -> str:
         """The program as a rule file."""
-        return "\n".join([RECORD, *(table.declaration() for table in self.tables), *self.rules, ""])
+        return "\n".join([TYPES, *(table.declaration() for table in self.tables), *self.rules, ""])
 
     @property
     def inputs(self) -> tuple[TableShape, ...]:
@@ -129,6 +150,12 @@ def literal(type_: str, value: Any) -> str:
         return "true" if value else "false"
     if type_ == "pair":
         return f'pair({value[0]}, "{value[1]}")'
+    if type_ == "int?":
+        return "none" if value is None else f"some({value})"
+    if type_ == "action":
+        return "stop()" if value == STOP() else f"send({value.number})"
+    if type_ == "bytes":
+        return f'x"{value.hex()}"'
     return str(list(value)) if type_ == "[int]" else str(value)
 
 
@@ -203,6 +230,10 @@ class _RuleWriter:
     def _argument(self, type_: str) -> str:
         """Of a positive atom: mostly variables, which is what makes joins."""
         known = self.variables.setdefault(type_, [])
+        if type_ in PARTS and not self.plain and self._chance(35):
+            name, parts = self.order.choice(PARTS[type_])
+            inner = ", ".join(self._argument(part) for part in parts)
+            return f"{name}({inner})" if name else f"[{inner}]"
         dice = self.order.randrange(100)
         if dice < 45 and known:
             return self.order.choice(known)
@@ -250,13 +281,13 @@ class _RuleWriter:
             again = self.variables["int"][-1] if self._chance(25) else self._new_variable("int")
             return f"{again} = {risk}"
         if dice < 75:
-            signs = ["!="] if type_ not in ORDERED or self.plain else ["==", "!=", "<", "<=", ">"]
+            signs = ["!="] if self.plain else ["==", "!=", "<", "<=", ">"]
             right = self._value(type_) if self._chance(70) else self._constant(type_)
             return f"{self._value(type_)} {self.order.choice(signs)} {right}"
         if self.plain:
             return ""
         if dice < 90:
-            value = self._expression(type_).replace("[]", "[1]")
+            value = self._expression(type_).replace("[]", "[1]").replace("none", "some(1)")
             return f"{self._new_variable(type_)} = {value}"
         tests = [*self._tests()]
         return self.order.choice(tests) if tests else ""
@@ -279,6 +310,7 @@ class _RuleWriter:
             yield f"{negation}contains({self._value('prefix')}, {self._value('prefix')})"
         if "[int]" in has:
             yield f"{negation}has({self._value('[int]')}, {self._value('int')})"
+            yield f"{self._value('int')} in {self._value('[int]')}"
         if "bool" in has:
             yield self._value("bool")
 
@@ -301,7 +333,7 @@ class _RuleWriter:
         if self.risky and self._chance(40):
             value = self._risk()
         forms = [f"any({value})"]
-        if type_ in ORDERED:
+        if type_ in SCALARS:
             forms += [f"min({value})", f"max({value})"] * 2
         if type_ == "int":
             counted = self._value(self.order.choice([*self.variables, "int"]))
@@ -309,10 +341,13 @@ class _RuleWriter:
         if type_ == "[int]":
             element = self._value("int")
             forms = [f"list({element})", f"set({element})", *forms]
-        return self.order.choice(forms).replace("[]", "[1]")
+        return self.order.choice(forms).replace("[]", "[1]").replace("none", "some(1)")
 
     def _expression(self, type_: str) -> str:
         """A value computed from bound variables; of finitely many values in all if it must be."""
+        if self._chance(15):
+            condition = self.order.choice([self._bool(), f"{self._bool()} or not {self._bool()}"])
+            return f"(if {condition} then {self._value(type_)} else {self._value(type_)})"
         build = {
             "int": self._int,
             "str": self._str,
@@ -321,6 +356,8 @@ class _RuleWriter:
             "[int]": self._list,
             "ip4": self._ip4,
             "prefix": self._prefix,
+            "int?": lambda: f"some({self._int()})",
+            "action": lambda: f"send({self._int()})",
         }.get(type_, lambda: self._value(type_))
         return build()
 
@@ -333,6 +370,8 @@ class _RuleWriter:
             finite.append(f"len({self._value('[int]')})")
         if self.variables.get("pair"):
             finite.append(f"{self._value('pair')}.number & 1")
+        if self.variables.get("int?"):
+            finite.append(f"unwrap_or({self._value('int?')}, {x}) & 1")
         growing = [f"{x} + {y}", f"{x} - {y}", f"{x} * 2", f"-{x}", f"{x} | 4", f"({x} & 7) << 1"]
         return self.order.choice(finite if self.finite else finite + growing)
 
@@ -341,7 +380,13 @@ class _RuleWriter:
         finite = [a, f"str({x} & 1)"]
         if self.variables.get("pair"):
             finite.append(f"{self._value('pair')}.name")
-        growing = [f"{a} + {b}", f'{a} + "b"', f"str({x}) + {a}", f"str({x} == 1)"]
+        growing = [
+            f"{a} + {b}",
+            f'{a} + "b"',
+            f"str({x}) + {a}",
+            f"str({x} == 1)",
+            f'"{{{x}}}{{{a}}}"',
+        ]
         return self.order.choice(finite if self.finite else finite + growing)
 
     def _bool(self) -> str:

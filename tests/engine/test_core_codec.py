@@ -17,7 +17,8 @@ from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR, List, Record, Type, rec
 from tests.engine.core_plans import Schema, plan_of
 
 ADDRESS_FOR_PREFIX = (
-    "'10.0.0.1' is not a prefix such as 10.0.0.0/24; write 10.0.0.1/32 for this one address"
+    "'10.0.0.1' is not a prefix such as 10.0.0.0/24 or 2001:db8::/32; "
+    "write 10.0.0.1/32 for this one address"
 )
 PORT = Record("Port", (("name", STR), ("vlans", List(INT))))
 
@@ -174,7 +175,7 @@ def test_records_are_named_tuples():
             "10.0.0.1",
             ADDRESS_FOR_PREFIX,
         ),
-        (PREFIX, 7, "7 is not a prefix such as 10.0.0.0/24"),
+        (PREFIX, 7, "7 is not a prefix such as 10.0.0.0/24 or 2001:db8::/32"),
         (List(INT), 5, "5 is not a list or tuple, as [int] asks for"),
         (List(INT), "ab", "'ab' is not a list or tuple, as [int] asks for"),
         (List(List(INT)), [[1], [2, "x"]], "element 1: element 1: 'x' is not an int"),

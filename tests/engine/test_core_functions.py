@@ -14,8 +14,23 @@ from hypothesis import strategies as st
 
 from nlog.engine import _core
 from nlog.functions import FALLIBLE, OVERLOADS, Overload, fill
-from nlog.types import BOOL, INT, IP4, MAC, PREFIX, STR, List, Record, Type
-from tests.engine.core_plans import Atom, Layer, Let, Rule, Schema, plan_of
+from nlog.types import (
+    BOOL,
+    BYTES,
+    INT,
+    IP4,
+    IP6,
+    MAC,
+    PREFIX,
+    STR,
+    TREE,
+    List,
+    Optional,
+    Record,
+    Type,
+    describe,
+)
+from tests.engine.core_plans import Atom, Layer, Let, Rule, Schema, Term, Value, plan_of
 
 INTS = List(INT)
 PAIR = Record("Pair", (("left", INT), ("right", STR)))
@@ -33,10 +48,16 @@ prefixes = st.tuples(addresses, st.integers(0, 32)).map(
 )
 
 
-def call(function: str, types: tuple[Type, ...], result: Type, *values: Any) -> Any:
-    """What a rule computes by a function of one row's columns; raises the text of its error."""
-    names = tuple(f"x{number}" for number in range(len(types)))
-    rule = Rule(1, ("result",), (Atom(0, names), Let("result", function, names)))
+def call(
+    function: str, types: tuple[Type, ...], result: Type, *values: Any, given: Type | None = None
+) -> Any:
+    """What a rule computes by a function of one row's columns; raises the text of its error.
+
+    `given` is a type that is passed as well, after them.
+    """
+    names: tuple[Term, ...] = tuple(f"x{number}" for number in range(len(types)))
+    arguments = names if given is None else (*names, Value(TREE, describe(given)))
+    rule = Rule(1, ("result",), (Atom(0, names), Let("result", function, arguments)))
     schema = Schema((types, (result,)), inputs=(0,), outputs=(1,))
     database = _core.Database(plan_of(schema, [Layer((1,), (rule,))]))
     database.insert(0, [values])
@@ -216,17 +237,23 @@ EXTREMES: dict[Type, list[Any]] = {
     STR: ["", "é"],
     MAC: [0, 2**48 - 1],
     IP4: [0, 2**32 - 1],
-    PREFIX: ["0.0.0.0/0", "255.255.255.255/32"],
+    PREFIX: ["0.0.0.0/0", "255.255.255.255/32", "::/0", "::1/128"],
     INTS: [(), (0, 1)],
+    IP6: ["::", "ffff::ffff"],
+    BYTES: [b"", b"\xff"],
+    List(STR): [(), ("", "a")],
+    Optional(INT): [None, 0],
 }
 
 
 def fails_somewhere(overload: Overload) -> bool:
     types = tuple(fill(parameter, INT) for parameter in overload.parameters)
+    types = types[::-1] if overload.swapped else types
     failed = False
     for values in itertools.product(*(EXTREMES[type_] for type_ in types)):
         try:
-            call(overload.core, types, fill(overload.result, INT), *values)
+            given = types[0] if overload.typed else None
+            call(overload.core, types, fill(overload.result, INT), *values, given=given)
         except ArithmeticError:
             failed = True
     return failed

@@ -13,7 +13,7 @@ import pytest
 
 import nlog
 from nlog.engine import reference
-from tests.engine.programs import RECORD, RandomProgram, random_program, random_row
+from tests.engine.programs import TYPES, RandomProgram, random_program, random_row
 from tests.engine.trial import State, contents
 
 STEPS = 14
@@ -23,7 +23,7 @@ STEPS = 14
 def test_rules_come_and_go(seed: int):
     order = random.Random(seed)
     program = random_program(order)
-    base = "\n".join([f"export {RECORD}", *_declarations(program)])
+    base = "\n".join([*(f"export {line}" for line in TYPES.splitlines()), *_declarations(program)])
     units = {f"unit {i}": "\n".join(rules) for i, rules in enumerate(_cut(order, program))}
     engine = nlog.Engine(nlog.parse(base, "base"))
     inputs: State = {table.name: frozenset() for table in program.inputs}

@@ -147,7 +147,7 @@ def test_rules_of_other_tables_do_no_work(engine: nlog.Engine):
 
 
 def test_aggregates_come_and_go_and_those_that_stay_are_kept(engine: nlog.Engine):
-    engine.add_rules("output table first(n: int)\nfirst(min(n)) :- edge(n, _).", "first")
+    engine.add_rules("output table leading(n: int)\nleading(min(n)) :- edge(n, _).", "first")
     added = engine.add_rules(
         "output table degree(n: int, d: int)\ndegree(n, count()) :- edge(n, m).\n"
         "output table most(d: int)\nmost(max(d)) :- degree(_, d).",

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <span>
 
+#include "addresses.h"
+
 namespace nlog::core {
 
 std::strong_ordering ValueOrder::Compare(const Interner& interner, Word left, Word right) const {
@@ -21,10 +23,22 @@ std::strong_ordering ValueOrder::Compare(const Interner& interner, Word left, Wo
   if (kind == Kind::kText) {
     return interner.Text(left) <=> interner.Text(right);
   }
-  const std::span<const Word> lefts = interner.Tuple(left);
-  const std::span<const Word> rights = interner.Tuple(right);
+  if (kind == Kind::kPrefix) {
+    return ComparePrefixes(interner, left, right);
+  }
+  std::span<const Word> lefts = interner.Tuple(left);
+  std::span<const Word> rights = interner.Tuple(right);
+  const ValueOrder* whole = this;
+  if (kind == Kind::kUnion) {
+    if (lefts[0] != rights[0]) {
+      return lefts[0] <=> rights[0];
+    }
+    whole = &parts[lefts[0]];
+    lefts = lefts.subspan(1);
+    rights = rights.subspan(1);
+  }
   for (std::size_t i = 0; i < std::min(lefts.size(), rights.size()); ++i) {
-    const ValueOrder& part = parts[kind == Kind::kRecord ? i : 0];
+    const ValueOrder& part = whole->parts[whole->kind == Kind::kRecord ? i : 0];
     const std::strong_ordering order = part.Compare(interner, lefts[i], rights[i]);
     if (order != std::strong_ordering::equal) {
       return order;

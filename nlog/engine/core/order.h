@@ -1,10 +1,14 @@
 // The order of values of one type, which words alone do not tell.
 //
-//   bool, mac, ip4, prefix   by the number that the word is
+//   bool, mac, ip4           by the number that the word is
 //   int                      by value
-//   str                      by code point, which is the order of the bytes of UTF-8
+//   prefix                   those of ip4 first, then by address, then by length
+//   str, bytes               by bytes, which in UTF-8 is by code point
+//   ip6                      by its halves, as a list of words
 //   record                   by its fields, the first that differs
 //   list                     by its elements, the first that differs; what ends earlier goes first
+//   optional                 as a list of at most one element
+//   union                    by case, then as the record that `parts` has for it
 //
 // Cost: O(1), for str, records and lists in proportion to what is equal at their beginning. Thread
 // safety: as the interner's views.
@@ -22,10 +26,11 @@
 namespace nlog::core {
 
 struct ValueOrder {
-  enum class Kind : std::uint8_t { kWord, kInt, kText, kRecord, kList };
+  enum class Kind : std::uint8_t { kWord, kInt, kText, kPrefix, kRecord, kList, kUnion };
 
   Kind kind = Kind::kWord;
-  // Of a record: the orders of its fields; of a list: that of its elements.
+  // Of a record: the orders of its fields; of a list: that of its elements; of a union: those of
+  // its cases.
   std::vector<ValueOrder> parts = {};
 
   // Requires: both words are values of the type.

@@ -7,10 +7,15 @@
 //   int       two's complement, 64 bits
 //   mac       48 bits
 //   ip4       32 bits
-//   prefix    (address << 8) | length, host bits zero
+//   ip6       number of the tuple of its two halves in the interner
+//   prefix    of ip4: (address << 8) | length; of ip6: 2^63 + number of the tuple of both halves of
+//             the address and the length; host bits zero
 //   str       number of the text in the interner
+//   bytes     number of the text in the interner, whatever the bytes
 //   record    number of the tuple of its fields in the interner
 //   list      number of the tuple of its elements in the interner
+//   optional  number of the tuple of its value, or of the empty one
+//   union     number of the tuple of the case's place and its fields
 //
 // Hashing: one 64 x 64 -> 128 bit multiplication a word, folded (the mixer of wyhash). Tables keep
 // 32 bits of it, so that growing a hash table never touches the rows.
