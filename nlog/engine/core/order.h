@@ -28,6 +28,8 @@ struct ValueOrder {
   // Of a record: the orders of its fields; of a list: that of its elements.
   std::vector<ValueOrder> parts = {};
 
+  bool operator==(const ValueOrder&) const = default;
+
   // Requires: both words are values of the type.
   std::strong_ordering Compare(const Interner& interner, Word left, Word right) const;
 };
