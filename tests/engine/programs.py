@@ -93,13 +93,13 @@ def random_program(
         tables = [table if table.types else TableShape(*_widened(table)) for table in tables]
     derived = [table for table in tables if table.kind != "input"]
     count = max(len(derived), order.randint(3, 12))
-    optima = Optima(order, palette, order.choice((1, 2)))
-    has_optima = not (plain or risky) and order.random() < OPTIMA_SHARE
-    if has_optima:
+    optima = None
+    if not (plain or risky) and order.random() < OPTIMA_SHARE:
+        optima = Optima(order, palette, order.choice((1, 2)))
         tables = [*tables[: -len(derived)], *optima.tables, *derived]
     write = partial(_RuleWriter, order, tables, plain=plain, risky=risky)
     rules = [write(head).write_first() for head in derived]
-    if has_optima:
+    if optima is not None:
         rules += optima.rules([write(optima.tables[0]) for _ in range(order.randint(2, 5))])
     for _ in range(count - len(derived)):
         rules.append(write(order.choice(derived)).write())
