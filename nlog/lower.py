@@ -17,6 +17,9 @@ is, as rule 5 that mentions the variables g and x,
 The first holds every variable if the number of bindings matters, and otherwise the group and the
 values only. The count that nobody asked for tells a sum of zero from a group that is gone. Costs
 two rows a binding's change, and those of a group whose value changes.
+
+A rule of a recursion over `min` or `max` derives the values themselves; the stratum says that only
+the best of a group is kept.
 """
 
 from attrs import evolve
@@ -60,11 +63,15 @@ class _Lowering:
         self._program = program
         self._tables = {UNIT_TABLE: Table(UNIT_TABLE, "input", ()), **program.tables}
         self._projections: list[Rule] = []
+        self._optima = {o.table for stratum in program.strata for o in stratum.optima}
 
     def run(self) -> Program:
         rules = [part for rule in self._program.rules for part in self._parts(self._rule(rule))]
         rules += self._projections
-        return Program(self._tables, tuple(rules), stratify(self._tables, rules))
+        strata = stratify(self._tables, rules)
+        optima = {s.tables: s.optima for s in self._program.strata}
+        strata = tuple(evolve(s, optima=optima.get(s.tables, ())) for s in strata)
+        return Program(self._tables, tuple(rules), strata)
 
     def _rule(self, rule: Rule) -> Rule:
         body: list[BodyLiteral] = [
@@ -79,6 +86,8 @@ class _Lowering:
         """The rule, or those that it becomes if it has aggregates."""
         if not rule.aggregates:
             return (rule,)
+        if rule.head in self._optima:
+            return (evolve(rule, arguments=tuple(_bare(a) for a in rule.arguments)),)
         values = list(dict.fromkeys(a.value for a in rule.aggregates if a.value is not None))
         kept: list[Expr] = [*rule.group, *values]
         if any(aggregate.function in COUNTING for aggregate in rule.aggregates):
@@ -141,6 +150,13 @@ def _bound(rule: Rule) -> list[Var]:
     atoms = [atom for atom in rule.atoms if not atom.negated]
     found = (variable for atom in atoms for term in atom.terms for variable in variables(term))
     return list(dict.fromkeys(variable for variable in found if not variable.name.startswith("$")))
+
+
+def _bare(argument: Expr | Aggregate) -> Expr | Aggregate:
+    """What `min` or `max` is taken of, or the argument itself."""
+    if isinstance(argument, Aggregate) and argument.value is not None:
+        return argument.value
+    return argument
 
 
 def _over(aggregate: Aggregate, places: dict[Expr, Var], are_different: bool) -> Aggregate:

@@ -183,16 +183,33 @@ class AggregatePlan:
 
 
 @frozen
+class OptimumPlan:
+    """A table of which only the row with the best value in `column` is kept in each group.
+
+    The least is best if `least`, else the greatest, in the order of `type`. `index` numbers the
+    table's index on all other columns, which tell the group.
+    """
+
+    column: int
+    least: bool
+    type: Type
+    index: int
+
+
+@frozen
 class StratumPlan:
     """Tables that depend on each other (or one that does not), and what fills them.
 
-    That is rules, or an aggregate for one table that is not recursive.
+    That is rules, or an aggregate for one table that is not recursive. `optima` has one for each
+    of the tables of a recursion over their best values; a rule's check plan then starts at the
+    columns of a group, and emits every row that the body derives for it.
     """
 
     recursive: bool
     tables: tuple[int, ...]
     rules: tuple[RulePlan, ...]
     aggregate: AggregatePlan | None = None
+    optima: tuple[OptimumPlan, ...] = ()
 
 
 @frozen

@@ -35,6 +35,7 @@ from nlog.program import (
     Expr,
     Filter,
     If,
+    Optimum,
     Program,
     Rule,
     Stratum,
@@ -137,7 +138,7 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
 
 def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
     """The plan of a lowered program, with the tables and indexes that the layout has, and more."""
-    strata = [_plan_stratum(stratum, lowered.rules, layout) for stratum in lowered.strata]
+    strata = [_plan_stratum(stratum, lowered, layout) for stratum in lowered.strata]
     strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
     for table in lowered.tables.values():
         if 0 < len(table.key) < len(table.columns):
@@ -157,14 +158,26 @@ def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
     return p.Plan(tables, tuple(strata))
 
 
-def _plan_stratum(stratum: Stratum, rules: Sequence[Rule], layout: Layout) -> p.StratumPlan:
+def _plan_stratum(stratum: Stratum, program: Program, layout: Layout) -> p.StratumPlan:
     numbers = tuple(layout.numbers[name] for name in stratum.tables)
-    own = [rule for rule in rules if rule.head in stratum.tables]
+    own = [rule for rule in program.rules if rule.head in stratum.tables]
     if any(rule.aggregates for rule in own):
         (rule,) = own
         return p.StratumPlan(False, numbers, (), _plan_aggregate(rule, layout))
-    planned = tuple(_plan_rule(rule, stratum.recursive, layout) for rule in own)
-    return p.StratumPlan(stratum.recursive, numbers, planned)
+    by_table = {optimum.table: optimum for optimum in stratum.optima}
+    optima = {name: by_table[name] for name in stratum.tables if name in by_table}
+    planned = tuple(
+        _plan_rule(rule, stratum.recursive, layout, optima.get(rule.head)) for rule in own
+    )
+    best = [_plan_optimum(optima[name], program.tables[name], layout) for name in optima]
+    return p.StratumPlan(stratum.recursive, numbers, planned, optima=tuple(best))
+
+
+def _plan_optimum(optimum: Optimum, table: Table, layout: Layout) -> p.OptimumPlan:
+    group = tuple(place for place in range(len(table.columns)) if place != optimum.column)
+    type_ = table.columns[optimum.column].type
+    index = layout.index(table.name, group)
+    return p.OptimumPlan(optimum.column, optimum.function == "min", type_, index)
 
 
 def _plan_aggregate(rule: Rule, layout: Layout) -> p.AggregatePlan:
@@ -192,15 +205,18 @@ def _plan_aggregate(rule: Rule, layout: Layout) -> p.AggregatePlan:
     )
 
 
-def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
+def plan_check(rule: Rule, layout: Layout, optimum: Optimum | None = None) -> p.StartPlan:
     """The check plan of a lowered rule: from a row of its head to the rows of its body.
 
-    A column that the head computes is kept aside and compared at the end.
+    A column that the head computes is kept aside and compared at the end. With an `optimum` it
+    starts from the columns of a group only, and emits the rows that the body derives for it.
     """
     terms: list[Term] = []
     tests: list[BodyLiteral] = []
     for place, argument in enumerate(rule.group):
-        if isinstance(argument, Apply | If):
+        if optimum is not None and place == optimum.column:
+            terms.append(None)
+        elif isinstance(argument, Apply | If):
             given = Var(f"$head{place}", argument.type)
             terms.append(given)
             tests.append(Filter(Apply("eq", (given, argument), BOOL)))
@@ -208,7 +224,8 @@ def plan_check(rule: Rule, layout: Layout) -> p.StartPlan:
             terms.append(argument)
     head = Atom(rule.head, tuple(terms))
     body = [*_numbered(rule), *((None, test) for test in tests)]
-    return _Placement(layout, rule.head).start(CHECK_POSITION, head, body, ())
+    emitted = () if optimum is None else rule.group
+    return _Placement(layout, rule.head).start(CHECK_POSITION, head, body, emitted)
 
 
 Numbered = tuple[int | None, BodyLiteral]
@@ -220,9 +237,9 @@ def _numbered(rule: Rule) -> list[Numbered]:
     return [(positions.get(id(literal)), literal) for literal in rule.body]
 
 
-def _plan_rule(rule: Rule, recursive: bool, layout: Layout) -> p.RulePlan:
+def _plan_rule(rule: Rule, recursive: bool, layout: Layout, optimum: Optimum | None) -> p.RulePlan:
     deltas = _start_everywhere(rule, layout, verifies=False)
-    check = plan_check(rule, layout) if recursive else None
+    check = plan_check(rule, layout, optimum) if recursive else None
     return p.RulePlan(rule.number, layout.numbers[rule.head], deltas, (), check)
 
 

@@ -91,6 +91,7 @@ class Aggregate:
     function: str
     value: "Expr | None"
     type: Type
+    span: Span | None = field(default=None, eq=False, repr=False)
 
 
 Expr = Var | Const | Apply | If
@@ -164,11 +165,24 @@ class Rule:
 
 
 @frozen
+class Optimum:
+    """A table of a recursion over `min` or `max`: one row a group, `column` has its value."""
+
+    table: str
+    column: int
+    function: str
+
+
+@frozen
 class Stratum:
-    """Tables evaluated together, after all that they depend on; inputs are in none."""
+    """Tables evaluated together, after all that they depend on; inputs are in none.
+
+    `optima` has each of the tables if they are optimized over themselves, and else nothing.
+    """
 
     tables: tuple[str, ...]
     recursive: bool
+    optima: tuple[Optimum, ...] = ()
 
 
 @frozen

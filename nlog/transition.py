@@ -24,11 +24,11 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from nlog.check import stratify
-from nlog.diagnostics import Diagnostic
+from nlog.diagnostics import Diagnostic, Label
 from nlog.lower import lower
 from nlog.plan import Plan
 from nlog.planner import Layout, plan_lowered
-from nlog.program import Atom, BodyLiteral, Program, Rule, Table
+from nlog.program import Atom, BodyLiteral, Optimum, Program, Rule, Stratum, Table
 
 CHANGED_TABLE = "$changed"
 
@@ -145,11 +145,47 @@ def _union(before: Program, after: Program, mistakes: list[Diagnostic]) -> Progr
     rules += [evolve(rule, number=beyond + rule.number) for rule in removed]
     changed = Table(CHANGED_TABLE, "input", ())
     tables = {**before.tables, **after.tables, CHANGED_TABLE: changed}
-    return evolve(
-        after,
-        tables=tables,
-        rules=tuple(rules),
-        strata=stratify(tables, rules, mistakes.append),
+    strata = stratify(tables, rules, mistakes.append)
+    strata = tuple(_with_optima(stratum, before, after, mistakes) for stratum in strata)
+    return evolve(after, tables=tables, rules=tuple(rules), strata=strata)
+
+
+def _with_optima(
+    stratum: Stratum, before: Program, after: Program, mistakes: list[Diagnostic]
+) -> Stratum:
+    """The stratum with its optima, if a recursion over `min` or `max` has the same tables still.
+
+    What the core keeps beside a row of such a recursion has no meaning elsewhere.
+    """
+    old, new = _optima(before), _optima(after)
+    if not any(table in old or table in new for table in stratum.tables):
+        return stratum
+    derived = {rule.head for rule in before.rules}
+    left = {rule.head for rule in after.rules}
+    known = {table for table in stratum.tables if table in derived}
+    whole = not known or any(known == set(earlier.tables) for earlier in before.strata)
+    for table in stratum.tables:
+        comes, goes = table not in known, table not in left
+        fits = table in (new if comes else old)
+        if not whole or not fits or not (comes or goes or old[table] == new.get(table)):
+            mistakes.append(_rearranged(table, after if table in after.tables else before))
+            return stratum
+    return evolve(stratum, optima=tuple((old | new)[table] for table in stratum.tables))
+
+
+def _optima(program: Program) -> dict[str, Optimum]:
+    return {optimum.table: optimum for stratum in program.strata for optimum in stratum.optima}
+
+
+def _rearranged(table: str, program: Program) -> Diagnostic:
+    span = program.tables[table].span
+    assert span is not None
+    return Diagnostic(
+        "unstratified-aggregate",
+        f"a recursion over `min` or `max` that `{table}` is in would be put together anew",
+        Label(span, "its rows are ranked by what they follow from"),
+        notes=("rules that join or part the tables of such a recursion cannot come or go",),
+        helps=("begin with a new engine: nlog.Engine(program)",),
     )
 
 

@@ -129,7 +129,7 @@ class Expressions:
         if applied.type != expected:
             raise self.mismatch(call, expected, applied.type)
         value = applied.arguments[0] if applied.arguments else None
-        return Aggregate(applied.function, value, applied.type)
+        return Aggregate(applied.function, value, applied.type, call.span)
 
     def mismatch(self, expression: syntax.Expression, expected: Type, found: Type) -> MistakeError:
         """Report that `expression` has the wrong type."""

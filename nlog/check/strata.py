@@ -2,7 +2,8 @@
 
 The dependency graph has an edge from each table of a body to the table of the head. Its strongly
 connected components, in topological order, are the strata (Apt, Blair and Walker 1988). A
-negation or an aggregate within a component has no meaning here, and is refused.
+negation or an aggregate within a component has no meaning here, and is refused, but for `min` and
+`max` where they have one (monotone.py).
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 import networkx as nx
 
 from nlog.check.modifiers import Report
+from nlog.check.monotone import may_recur, optima
 from nlog.diagnostics import Diagnostic, Label
 from nlog.program import Atom, Rule, Stratum
 
@@ -30,12 +32,11 @@ def stratify(
     if report is not None:
         for rule in rules:
             for atom in rule.atoms:
-                if component[atom.table] != component[rule.head]:
-                    continue
-                if atom.negated:
-                    report(_negation(rule, atom, graph))
-                elif rule.aggregates:
-                    report(_aggregate(rule, atom, graph))
+                if component[atom.table] == component[rule.head]:
+                    if atom.negated:
+                        report(_negation(rule, atom, graph))
+                    elif not may_recur(rule):
+                        report(_aggregate(rule, atom, graph))
     strata = []
     for node in nx.lexicographical_topological_sort(
         condensed, key=lambda n: min(order[name] for name in condensed.nodes[n]["members"])
@@ -44,7 +45,9 @@ def stratify(
         if derived.intersection(members):
             first = members[0]
             recursive = len(members) > 1 or graph.has_edge(first, first)
-            strata.append(Stratum(tuple(members), recursive))
+            own = [rule for rule in rules if rule.head in members]
+            best = optima(own, members, report or (lambda _: None)) if recursive else ()
+            strata.append(Stratum(tuple(members), recursive, best))
     return tuple(strata)
 
 

@@ -339,8 +339,12 @@ class Database {
       EvaluateWatched(run);
     } catch (const core::GroupError& error) {
       const TableCodec& table = store_->tables[error.table()];
-      const py::tuple group = store_->codec.DecodeColumns(error.group(), table);
-      throw core::EvaluationError(error.rule(), error.what() + (" of the group " + Show(group)));
+      py::list group;
+      for (const auto& [column, word] : error.group()) {
+        group.append(store_->codec.Decode(word, table.columns[column]));
+      }
+      const std::string text = std::string(error.what()) + ", in the group ";
+      throw core::EvaluationError(error.rule(), text + Show(py::tuple(group)));
     }
   }
 

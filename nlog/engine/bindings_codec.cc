@@ -472,12 +472,8 @@ py::object Codec::MakeTuple(std::span<const Word> words, const ValueType& type) 
 }
 
 py::tuple Codec::DecodeRow(const Word* words, const TableCodec& table) {
-  return DecodeColumns({words, table.columns.size()}, table);
-}
-
-py::tuple Codec::DecodeColumns(std::span<const Word> words, const TableCodec& table) {
-  py::tuple row(words.size());
-  for (std::size_t i = 0; i < words.size(); ++i) {
+  py::tuple row(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
     row[i] = Decode(words[i], table.columns[i]);
   }
   return row;

@@ -20,7 +20,6 @@
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -95,8 +94,6 @@ class Codec {
 
   pybind11::object Decode(core::Word word, const ValueType& type);
   pybind11::tuple DecodeRow(const core::Word* words, const TableCodec& table);
-  // The first columns of a row, as many as there are words.
-  pybind11::tuple DecodeColumns(std::span<const core::Word> words, const TableCodec& table);
 
  private:
   using Converted = std::optional<core::Word>;

@@ -144,6 +144,13 @@ core::AggregatePlan ReadAggregate(py::handle plan) {
   return aggregate;
 }
 
+core::OptimumPlan ReadOptimum(py::handle plan) {
+  return {.column = py::cast<std::uint32_t>(plan.attr("column")),
+          .is_least = py::cast<bool>(plan.attr("least")),
+          .order = ReadOrder(ValueType(plan.attr("type"))),
+          .index = py::cast<std::uint32_t>(plan.attr("index"))};
+}
+
 core::TableKind ReadKind(py::handle kind) {
   const auto text = py::cast<std::string>(kind);
   if (text == "input") {
@@ -189,9 +196,13 @@ core::Plan ReadPlan(py::handle plan, Codec& codec) {
     core::StratumPlan stratum{.is_recursive = py::cast<bool>(stratum_plan.attr("recursive")),
                               .tables = py::cast<Numbers>(stratum_plan.attr("tables")),
                               .rules = {},
-                              .aggregate = {}};
+                              .aggregate = {},
+                              .optima = {}};
     for (const py::handle rule : stratum_plan.attr("rules")) {
       stratum.rules.push_back(ReadRule(rule, codec));
+    }
+    for (const py::handle optimum : stratum_plan.attr("optima")) {
+      stratum.optima.push_back(ReadOptimum(optimum));
     }
     const py::object aggregate = stratum_plan.attr("aggregate");
     if (!aggregate.is_none()) {

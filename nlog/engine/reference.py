@@ -20,12 +20,13 @@ from nlog.program import (
     Const,
     Expr,
     If,
+    Optimum,
     Program,
     Rule,
     Var,
     variables,
 )
-from nlog.types import INT
+from nlog.types import INT, Type
 
 Row = tuple[Any, ...]
 Bindings = dict[str, Any]
@@ -38,11 +39,13 @@ def evaluate(program: Program, inputs: Mapping[str, Iterable[Row]]) -> dict[str,
         tables[name].update(rows)
     for stratum in program.strata:
         rules = [rule for rule in program.rules if rule.head in stratum.tables]
-        before = -1
-        while before != sum(len(tables[name]) for name in stratum.tables):
-            before = sum(len(tables[name]) for name in stratum.tables)
+        before = None
+        while before != (before := [frozenset(tables[name]) for name in stratum.tables]):
             for rule in rules:
                 tables[rule.head].update(list(_derive(rule, tables)))
+            for optimum in stratum.optima:
+                type_ = program.tables[optimum.table].columns[optimum.column].type
+                tables[optimum.table] = _best(tables[optimum.table], optimum, type_)
     return {name: frozenset(rows) for name, rows in tables.items()}
 
 
@@ -54,6 +57,16 @@ def is_refused(program: Program, tables: Mapping[str, frozenset[Row]]) -> bool:
         if (table.key and len(keys) < len(rows)) or (table.kind == "constraint" and rows):
             return True
     return False
+
+
+def _best(rows: Iterable[Row], optimum: Optimum, type_: Type) -> set[Row]:
+    """Of the rows that differ in one column only, the one with the best value there."""
+    place = optimum.column
+    groups: defaultdict[tuple[Row, Row], list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row[:place], row[place + 1 :]].append(row[place])
+    best = AGGREGATES[optimum.function]
+    return {(*a, best(values, type_), *b) for (a, b), values in groups.items()}
 
 
 def _derive(rule: Rule, tables: Mapping[str, set[Row]]) -> Iterator[Row]:

@@ -20,7 +20,6 @@ SCALE, OPERATIONS = 0.001, 2
 LIMIT_S = 240
 # Rivals whose language lacks what a workload needs; each must say so.
 CANNOT = {
-    ("engine", "nvp-components"),
     ("duckdb", "points-to"),
     ("pydatalog", "points-to"),
 }

@@ -124,7 +124,8 @@ TEST(a_sum_that_does_not_fit_names_its_group_and_changes_nothing) {
   try {
     database.Commit();
   } catch (const GroupError& error) {
-    has_failed = error.rule() == 3 && error.table() == kHead && error.group() == WordRow{5};
+    has_failed = error.rule() == 3 && error.table() == kHead &&
+                 error.group() == std::vector<GroupError::Value>{{0, 5}};
   }
   CHECK(has_failed);
   CHECK(RowsOf(database) == before);

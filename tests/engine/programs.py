@@ -10,6 +10,7 @@ How each program is kept meaningful:
   lower levels, so that strata exist while tables of one level may depend on each other in any way;
 - a rule that reads a table of its own level may compute only values of which there are finitely
   many however often it runs (`finite` below); other rules run once and may compute what they like;
+- recursions over `min` and `max` have tables and rules of their own (optima.py);
 - operators are chosen such that none can fail, except in a risky program.
 
 Python knows nothing here of what a program means: that is for the reference to say.
@@ -23,6 +24,8 @@ from typing import Any
 from attrs import define, field, frozen
 
 from nlog.types import INT, SCALARS, Record, Union, case_class
+from tests.engine.optima import Optima
+from tests.engine.shapes import TableShape
 
 ACTION = Union("action", (Record("stop", ()), Record("send", (("number", INT),))))
 STOP, SEND = (case_class(ACTION, name) for name in ("stop", "send"))
@@ -69,26 +72,7 @@ PARTS = {
 }
 WIDTHS = (0, 1, 1, 1, 2, 2, 2, 2, 3)
 LEVELS = (1, 1, 1, 2, 2, 3)
-
-
-@frozen
-class TableShape:
-    """A table: `level` 0 is for inputs, and a rule reads up to the level of its head."""
-
-    name: str
-    kind: str
-    types: tuple[str, ...]
-    level: int
-
-    @property
-    def columns(self) -> list[str]:
-        return [f"c{place}" for place in range(len(self.types))]
-
-    def declaration(self) -> str:
-        columns = zip(self.columns, self.types, strict=True)
-        shape = ", ".join(f"{name}: {type_}" for name, type_ in columns)
-        prefix = "" if self.kind == "internal" else f"{self.kind} "
-        return f"{prefix}table {self.name}({shape})"
+OPTIMA_SHARE = 0.35
 
 
 @frozen
@@ -129,8 +113,14 @@ def random_program(
         tables = [table if table.types else TableShape(*_widened(table)) for table in tables]
     derived = [table for table in tables if table.kind != "input"]
     count = max(len(derived), order.randint(3, 12))
+    optima = None
+    if not (plain or risky) and order.random() < OPTIMA_SHARE:
+        optima = Optima(order, palette, order.choice((1, 2)))
+        tables = [*tables[: -len(derived)], *optima.tables, *derived]
     write = partial(_RuleWriter, order, tables, plain=plain, risky=risky)
     rules = [write(head).write_first() for head in derived]
+    if optima is not None:
+        rules += optima.rules([write(optima.tables[0]) for _ in range(order.randint(2, 5))])
     for _ in range(count - len(derived)):
         rules.append(write(order.choice(derived)).write())
     order.shuffle(rules)
@@ -206,6 +196,14 @@ class _RuleWriter:
             ]
         head = self._call(self.head, arguments)
         return f"{head} :- {', '.join(body)}." if body else f"{head}."
+
+    def lower_atom(self) -> str:
+        """An atom of a table of a lower level."""
+        return self._positive_atom(0)
+
+    def value(self, type_: str) -> str:
+        """A bound variable if there is one, or else a constant."""
+        return self._value(type_)
 
     def _chance(self, percent: int) -> bool:
         return self.order.randrange(100) < percent

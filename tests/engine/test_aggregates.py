@@ -73,7 +73,7 @@ def test_a_sum_may_pass_through_what_does_not_fit():
         tx.insert("n", (most,), (most - 1,), (-most,))
     assert only(engine["total"]) == (most - 1,)
     with (
-        pytest.raises(nlog.TransactionError, match=r"integer overflow in a sum of the group \(\)"),
+        pytest.raises(nlog.TransactionError, match=r"integer overflow in a sum, in the group \(\)"),
         engine.transaction() as tx,
     ):
         tx.delete("n", (-most,))

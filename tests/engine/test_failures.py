@@ -15,7 +15,8 @@ import pytest
 
 import nlog
 from tests.engine.judgement import judge
-from tests.engine.programs import TableShape, random_program, random_row
+from tests.engine.programs import random_program, random_row
+from tests.engine.shapes import TableShape
 from tests.engine.trial import Row, State, contents
 
 SEEDS = range(150)

@@ -40,7 +40,10 @@ def test_random_programs_have_what_they_should():
     nonlinear = [p for p in programs if any(_recursive_atoms(p, rule) > 1 for rule in p.rules)]
     deep = [p for p in programs if len(p.strata) >= 4]
     aggregates = [a.function for p in programs for rule in p.rules for a in rule.aggregates]
+    optima = [len(s.optima) for p in programs for s in p.strata if s.optima]
     assert len(recursive) > 100
+    assert len(optima) > 40
+    assert max(optima) == 2
     assert len(mutual) > 15
     assert len(negating) > 100
     assert len(nonlinear) > 20

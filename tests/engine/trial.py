@@ -24,7 +24,8 @@ from attrs import evolve, frozen
 import nlog
 from nlog.engine import reference
 from nlog.program import Atom, Program
-from tests.engine.programs import RandomProgram, TableShape, random_program, random_row
+from tests.engine.programs import RandomProgram, random_program, random_row
+from tests.engine.shapes import TableShape
 
 Row = tuple[Any, ...]
 State = dict[str, frozenset[Row]]

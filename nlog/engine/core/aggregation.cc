@@ -175,8 +175,12 @@ class Maintenance {
     return kNoRow;
   }
 
-  std::vector<Word> GroupColumns() const {
-    return {row_.begin(), row_.begin() + static_cast<std::ptrdiff_t>(aggregation_.group)};
+  std::vector<GroupError::Value> GroupColumns() const {
+    std::vector<GroupError::Value> columns;
+    for (std::uint32_t i = 0; i < aggregation_.group; ++i) {
+      columns.emplace_back(i, row_[i]);
+    }
+    return columns;
   }
 
   // The value of a group; none if that shows that the group has no rows.

@@ -55,6 +55,13 @@ class CommitState {
   // Where functions failed, in bindings that need not hold in the new view.
   std::span<const Suspect> suspects() const { return suspects_; }
   void ForgetSuspects() { suspects_.clear(); }
+  // Forgets those noted at rows that the new view had for a while only.
+  void ForgetSuspectsThatWent() {
+    std::erase_if(suspects_, [this](const Suspect& suspect) {
+      return tables_[suspect.delta->table].Visible(suspect.row, View::kNew) ==
+             suspect.delta->is_negated;
+    });
+  }
 
  private:
   FunctionContext context_;

@@ -2,6 +2,7 @@
 
 #include "evaluation.h"
 
+#include "aggregate_recursion.h"
 #include "aggregation.h"
 #include "commit_state.h"
 #include "counting.h"
@@ -42,6 +43,8 @@ Work Evaluate(const Program& program, std::span<Table> tables, Interner& interne
     touched.insert(touched.end(), stratum.tables.begin(), stratum.tables.end());
     if (stratum.aggregation) {
       MaintainAggregation(*stratum.aggregation, state);
+    } else if (!stratum.optima.empty()) {
+      MaintainOptima(stratum, state);
     } else if (stratum.is_recursive) {
       MaintainByRanks(stratum, state);
     } else {

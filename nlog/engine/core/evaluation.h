@@ -39,16 +39,19 @@ class EvaluationError : public std::runtime_error {
 // A group of which an aggregate has no value.
 class GroupError : public EvaluationError {
  public:
-  GroupError(int rule, const std::string& text, std::uint32_t table, std::vector<Word> group)
+  // A column and its word.
+  using Value = std::pair<std::uint32_t, Word>;
+
+  GroupError(int rule, const std::string& text, std::uint32_t table, std::vector<Value> group)
       : EvaluationError(rule, text), table_(table), group_(std::move(group)) {}
 
-  // The first columns of a row of `table`, which tell the group.
+  // The columns of a row of `table` that tell the group.
   std::uint32_t table() const { return table_; }
-  const std::vector<Word>& group() const { return group_; }
+  const std::vector<Value>& group() const { return group_; }
 
  private:
   std::uint32_t table_;
-  std::vector<Word> group_;
+  std::vector<Value> group_;
 };
 
 // Evaluates `program` after a change of the input tables `touched`; leaves all tables sealed.

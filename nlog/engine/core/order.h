@@ -33,6 +33,8 @@ struct ValueOrder {
   // its cases.
   std::vector<ValueOrder> parts = {};
 
+  bool operator==(const ValueOrder&) const = default;
+
   // Requires: both words are values of the type.
   std::strong_ordering Compare(const Interner& interner, Word left, Word right) const;
 };

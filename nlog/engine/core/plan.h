@@ -97,12 +97,21 @@ struct AggregatePlan {
   std::vector<AggregateFunctionPlan> functions;
 };
 
+struct OptimumPlan {
+  std::uint32_t column;
+  bool is_least;
+  ValueOrder order;
+  std::uint32_t index;
+};
+
 struct StratumPlan {
   bool is_recursive;
   std::vector<std::uint32_t> tables;
   std::vector<RulePlan> rules;
   // What fills the one table instead of rules.
   std::optional<AggregatePlan> aggregate = {};
+  // None, or one for each of `tables`.
+  std::vector<OptimumPlan> optima = {};
 };
 
 // A retired table was another program's: no rule mentions it.

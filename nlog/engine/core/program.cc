@@ -261,6 +261,23 @@ Aggregation CompileAggregation(const AggregatePlan& plan, const StratumPlan& str
   return aggregation;
 }
 
+std::vector<Optimum> CompileOptima(const StratumPlan& plan, std::span<const Table> tables) {
+  std::vector<Optimum> optima;
+  Expect(plan.optima.empty() || (plan.is_recursive && plan.optima.size() == plan.tables.size()),
+         "there is not an optimum for each table of a recursion");
+  for (std::size_t i = 0; i < plan.optima.size(); ++i) {
+    const OptimumPlan& optimum = plan.optima[i];
+    const Table& table = tables[plan.tables[i]];
+    std::vector<std::uint32_t> group = FirstColumns(static_cast<std::uint32_t>(table.width()), -1);
+    Expect(std::erase(group, optimum.column) == 1, "an optimum is of no column of its table");
+    Expect(
+        optimum.index < table.indexes().size() && table.indexes()[optimum.index].columns() == group,
+        "an optimum has no index on its group");
+    optima.push_back({optimum.column, optimum.is_least, optimum.order, optimum.index});
+  }
+  return optima;
+}
+
 // Which tables are filled by which stratum.
 class Layers {
  public:
@@ -318,10 +335,14 @@ Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers
            "an aggregate is of a table that is not complete");
     return stratum;
   }
+  stratum.optima = CompileOptima(plan, tables);
   for (const RulePlan& rule_plan : plan.rules) {
     try {
       Rule rule = CompileRule(rule_plan, plan, tables);
       Expect(!plan.is_recursive || !rule.check.empty(), "a recursive rule needs a check plan");
+      Expect(stratum.optima.empty() ||
+                 rule_plan.check->pipeline.head.size() == tables[rule.head].width(),
+             "the check plan of an optimum does not emit its rows");
       for (const Pipeline& delta : rule.deltas) {
         ExpectReadable(delta, layers, number, plan.is_recursive);
       }

@@ -97,12 +97,24 @@ struct Aggregation {
   std::vector<AggregateFunction> functions;
 };
 
+// A table of one row a group: `column` holds the least or the greatest value, and the other
+// columns, which are those of `index`, tell the group.
+struct Optimum {
+  std::uint32_t column;
+  bool is_least;
+  ValueOrder order;
+  std::uint32_t index;
+};
+
 struct Stratum {
   bool is_recursive;
   std::vector<std::uint32_t> tables;
   std::vector<Rule> rules;
   // What fills the one table instead of rules.
   std::optional<Aggregation> aggregation = {};
+  // One for each of `tables`, if these are optima. The check plan of a rule then starts from the
+  // columns of a group, and emits all rows that the body derives for it.
+  std::vector<Optimum> optima = {};
 };
 
 class Program {

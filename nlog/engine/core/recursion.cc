@@ -39,9 +39,9 @@ struct Insertion {
 };
 
 // Rows of a table to be, with the hash of each and the highest rank that it rests on.
-class Candidates {
+class DerivedRows {
  public:
-  explicit Candidates(std::size_t width) : width_(width) {}
+  explicit DerivedRows(std::size_t width) : width_(width) {}
 
   std::size_t size() const { return hashes_.size(); }
   const Word* Row(std::size_t i) const { return words_.data() + i * width_; }
@@ -78,8 +78,8 @@ struct InsertSink {
   // Of the row started from; 0 if it is of another stratum.
   Rank start_rank = 0;
   std::uint64_t emitted = 0;
-  Candidates unasked = Candidates(head.width());
-  Candidates kept = Candidates(head.width());
+  DerivedRows unasked = DerivedRows(head.width());
+  DerivedRows kept = DerivedRows(head.width());
 
   void Trace(std::uint32_t position, std::uint32_t, RowId row) { footing.Trace(position, row); }
 
@@ -143,7 +143,7 @@ class Runner {
  private:
   void Store() {
     sink_.Ask();
-    Candidates& kept = sink_.kept;
+    DerivedRows& kept = sink_.kept;
     if (kept.size() > 0 && std::ranges::max(kept.highest()) > kRankMax - kRankStep) [[unlikely]] {
       const Renumbering renumbering(insertion_.stratum, state_.tables());
       for (std::size_t i = 0; i < kept.size(); ++i) {
