@@ -3,7 +3,8 @@
 `parse_module` reads one source; `read_modules` reads files and, once each, what they import.
 Both raise `RuleError`; syntax_errors.py says what a mistake of form is called. Lark keeps the lexer
 and the LALR tables; this file holds only the translation of its events into ours. Cost: linear in
-the text.
+the text, and what counts is how many rules of the grammar a token goes through: so operators of all
+levels stand in one, as a row, which `operations` turns into a tree.
 """
 
 import ipaddress
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from lark import Lark, Token, Transformer, UnexpectedInput, v_args
-from lark.exceptions import VisitError
+from lark import Lark, Token, Tree, UnexpectedInput
 from lark.tree import Meta
 
 from nlog import syntax
@@ -28,6 +28,22 @@ from nlog.types import BOOL, BYTES, INT, IP4, IP6, MAC, PREFIX, STR
 INT_MAX = 2**63 - 1
 INT_DIGITS_MAX = len(str(INT_MAX))
 
+# Operators from those that bind least; of one level, the first written is applied first.
+LEVELS = (
+    ("or",),
+    ("and",),
+    ("==", "!=", "<=", ">=", "<", ">", "in"),
+    ("|",),
+    ("^",),
+    ("&",),
+    ("<<", ">>"),
+    ("+", "-"),
+    ("*", "/", "%"),
+)
+LEVEL_OF = {operator: level for level, operators in enumerate(LEVELS) for operator in operators}
+# What later passes, which visit a tree by recursion, are sure to reach the bottom of.
+NESTING_MAX = 200
+
 
 def parse_module(source: Source) -> syntax.Module:
     """Parse one source; RuleError if it is not nlog."""
@@ -35,14 +51,7 @@ def parse_module(source: Source) -> syntax.Module:
         tree = _grammar().parse(source.text)
     except UnexpectedInput as error:
         raise RuleError([syntax_error(_grammar(), source, error)]) from None
-    try:
-        items: tuple[syntax.Item, ...] = _Builder(source).transform(tree)
-    except VisitError as error:
-        raise error.orig_exc from None
-    except RecursionError:
-        label = Label(Span(source, 0, 0))
-        text = "an expression in this text is nested too deeply to be read"
-        raise RuleError([Diagnostic("too-deep", text, label)]) from None
+    items: tuple[syntax.Item, ...] = _Builder(source).build(tree)
     return syntax.Module(source, items)
 
 
@@ -126,13 +135,25 @@ class _Reader:
         return self._modules
 
 
-@v_args(meta=True)
-class _Builder(Transformer[Token, Any]):
-    """Lark's tree, bottom up, to ours."""
+class _Builder:
+    """Lark's tree, bottom up, to ours: a method for each kind of node, of its place and parts."""
 
     def __init__(self, source: Source) -> None:
-        super().__init__()
         self._source = source
+
+    def build(self, tree: Tree[Token], depth: int = 0) -> Any:
+        """What `tree` stands for. `depth` is how deep in the whole it is nested."""
+        below = depth + (len(tree.children) // 2 if tree.data == "operations" else 1)
+        if below > NESTING_MAX:
+            text = "an expression in this text is nested too deeply to be read"
+            raise RuleError([Diagnostic("too-deep", text, Label(Span(self._source, 0, 0)))])
+        parts = [
+            self.build(child, below) if isinstance(child, Tree) else child
+            for child in tree.children
+        ]
+        if tree.data == "operations":
+            return self._operations(parts, [_outer(child) for child in tree.children])
+        return getattr(self, tree.data)(tree.meta, parts)
 
     def _span(self, at: Meta | Token) -> Span:
         start = at.start_pos if at.start_pos is not None else 0
@@ -209,8 +230,27 @@ class _Builder(Transformer[Token, Any]):
     def named(self, meta: Meta, parts: list[Any]) -> syntax.Argument:
         return syntax.Argument(str(parts[0]), parts[1], self._span(meta))
 
-    def operation(self, meta: Meta, parts: list[Any]) -> syntax.Operation:
-        return syntax.Operation(str(parts[1]), parts[0], parts[2], self._span(meta))
+    def _operations(self, parts: list[Any], places: list[tuple[int, int]]) -> syntax.Expression:
+        """Operands with operators between them, as a tree; `places` are theirs in the text."""
+        operands = [(parts[0], *places[0])]
+        waiting: list[str] = []
+
+        def apply() -> None:
+            right, _, end = operands.pop()
+            left, start, _ = operands.pop()
+            span = Span(self._source, start, end)
+            operands.append((syntax.Operation(waiting.pop(), left, right, span), start, end))
+
+        for place in range(1, len(parts), 2):
+            operator = str(parts[place])
+            while waiting and LEVEL_OF[waiting[-1]] >= LEVEL_OF[operator]:
+                apply()
+            waiting.append(operator)
+            operands.append((parts[place + 1], *places[place + 1]))
+        while waiting:
+            apply()
+        operation: syntax.Operation = operands[0][0]
+        return operation
 
     def negative(self, meta: Meta, parts: list[Any]) -> syntax.Expression:
         sign, operand = parts
@@ -306,6 +346,14 @@ class _Builder(Transformer[Token, Any]):
     def _fail(self, meta: Meta, message: str, *helps: str) -> Any:
         label = Label(self._span(meta))
         raise RuleError([Diagnostic("bad-literal", message, label, helps=helps)])
+
+
+def _outer(part: Tree[Token] | Token) -> tuple[int, int]:
+    """Where a part stands in the text, with the parentheses around it."""
+    if isinstance(part, Token):
+        return part.start_pos or 0, part.end_pos or 0
+    meta: Any = part.meta  # lark forgot to say that these are there
+    return meta.container_start_pos, meta.container_end_pos
 
 
 def _modified(parts: list[Any]) -> list[Any]:

@@ -138,8 +138,10 @@ def plan(program: Program) -> tuple[p.Plan, Layout]:
 
 def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
     """The plan of a lowered program, with the tables and indexes that the layout has, and more."""
-    strata = [_plan_stratum(stratum, lowered, layout) for stratum in lowered.strata]
-    strata = [_with_verify_plans(stratum, lowered.rules, layout) for stratum in strata]
+    owned = _owned(lowered)
+    pairs = [*zip(lowered.strata, owned, strict=True)]
+    strata = [_plan_stratum(stratum, own, lowered, layout) for stratum, own in pairs]
+    strata = [_with_verify_plans(*pair, layout) for pair in zip(strata, owned, strict=True)]
     for table in lowered.tables.values():
         if 0 < len(table.key) < len(table.columns):
             layout.index(table.name, table.key)
@@ -158,9 +160,19 @@ def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
     return p.Plan(tables, tuple(strata))
 
 
-def _plan_stratum(stratum: Stratum, program: Program, layout: Layout) -> p.StratumPlan:
+def _owned(program: Program) -> list[list[Rule]]:
+    """The rules of each stratum."""
+    home = {name: place for place, s in enumerate(program.strata) for name in s.tables}
+    owned: list[list[Rule]] = [[] for _ in program.strata]
+    for rule in program.rules:
+        owned[home[rule.head]].append(rule)
+    return owned
+
+
+def _plan_stratum(
+    stratum: Stratum, own: Sequence[Rule], program: Program, layout: Layout
+) -> p.StratumPlan:
     numbers = tuple(layout.numbers[name] for name in stratum.tables)
-    own = [rule for rule in program.rules if rule.head in stratum.tables]
     if any(rule.aggregates for rule in own):
         (rule,) = own
         return p.StratumPlan(False, numbers, (), _plan_aggregate(rule, layout))
@@ -258,12 +270,11 @@ def _start_everywhere(rule: Rule, layout: Layout, *, verifies: bool) -> tuple[p.
 def _with_verify_plans(
     stratum: p.StratumPlan, rules: Sequence[Rule], layout: Layout
 ) -> p.StratumPlan:
-    failing = {(r.number, layout.numbers[r.head]): r for r in rules if _can_fail(r)}
     planned = [
-        evolve(old, verifies=_start_everywhere(failing[key], layout, verifies=True))
-        if (key := (old.number, old.head)) in failing
+        evolve(old, verifies=_start_everywhere(rule, layout, verifies=True))
+        if _can_fail(rule)
         else old
-        for old in stratum.rules
+        for old, rule in zip(stratum.rules, rules, strict=stratum.aggregate is None)
     ]
     return evolve(stratum, rules=tuple(planned))
 

@@ -8,8 +8,7 @@ negation or an aggregate within a component has no meaning here, and is refused,
 
 from collections.abc import Iterable
 
-import networkx as nx
-
+from nlog.check.graph import Graph, components, shortest_path
 from nlog.check.modifiers import Report
 from nlog.check.monotone import may_recur, optima
 from nlog.diagnostics import Diagnostic, Label
@@ -21,37 +20,33 @@ def stratify(
 ) -> tuple[Stratum, ...]:
     """The strata of the tables that rules derive; reports what a cycle may not have."""
     rules = tuple(rules)
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(tables)
+    edges: dict[str, dict[str, None]] = {name: {} for name in tables}
     for rule in rules:
-        graph.add_edges_from((atom.table, rule.head) for atom in rule.atoms)
-    derived = {rule.head for rule in rules}
-    order = {name: place for place, name in enumerate(graph.nodes)}
-    condensed = nx.condensation(graph)
-    component = condensed.graph["mapping"]
+        for atom in rule.atoms:
+            edges[atom.table][rule.head] = None
+    ordered = components(edges)
+    home = {name: number for number, members in enumerate(ordered) for name in members}
     if report is not None:
         for rule in rules:
             for atom in rule.atoms:
-                if component[atom.table] == component[rule.head]:
+                if home[atom.table] == home[rule.head]:
                     if atom.negated:
-                        report(_negation(rule, atom, graph))
+                        report(_negation(rule, atom, edges))
                     elif not may_recur(rule):
-                        report(_aggregate(rule, atom, graph))
+                        report(_aggregate(rule, atom, edges))
+    owned: list[list[Rule]] = [[] for _ in ordered]
+    for rule in rules:
+        owned[home[rule.head]].append(rule)
     strata = []
-    for node in nx.lexicographical_topological_sort(
-        condensed, key=lambda n: min(order[name] for name in condensed.nodes[n]["members"])
-    ):
-        members = sorted(condensed.nodes[node]["members"], key=order.__getitem__)
-        if derived.intersection(members):
-            first = members[0]
-            recursive = len(members) > 1 or graph.has_edge(first, first)
-            own = [rule for rule in rules if rule.head in members]
+    for members, own in zip(ordered, owned, strict=True):
+        if own:
+            recursive = len(members) > 1 or members[0] in edges[members[0]]
             best = optima(own, members, report or (lambda _: None)) if recursive else ()
-            strata.append(Stratum(tuple(members), recursive, best))
+            strata.append(Stratum(members, recursive, best))
     return tuple(strata)
 
 
-def _negation(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
+def _negation(rule: Rule, atom: Atom, graph: Graph) -> Diagnostic:
     assert atom.span is not None
     return Diagnostic(
         "unstratified-negation",
@@ -63,7 +58,7 @@ def _negation(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
     )
 
 
-def _aggregate(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
+def _aggregate(rule: Rule, atom: Atom, graph: Graph) -> Diagnostic:
     assert atom.span is not None
     return Diagnostic(
         "unstratified-aggregate",
@@ -75,6 +70,6 @@ def _aggregate(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> Diagnostic:
     )
 
 
-def _cycle(rule: Rule, atom: Atom, graph: "nx.DiGraph[str]") -> str:
-    path = [*nx.shortest_path(graph, rule.head, atom.table), rule.head]
+def _cycle(rule: Rule, atom: Atom, graph: Graph) -> str:
+    path = [*shortest_path(graph, rule.head, atom.table), rule.head]
     return f"the cycle is {' → '.join(f'`{name}`' for name in path)}"
