@@ -95,9 +95,9 @@ core-test: toolchain ## run the core's C++ tests under the sanitizers
 	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
 	@$(CORE_TEST)
 
-fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) random programs, ROUNDS (20) of tests
+fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS (20) of tests
 	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
-	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS)
+	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS) $(if $(SEED),--seed $(SEED))
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done

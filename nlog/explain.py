@@ -92,7 +92,7 @@ class Explainer:
         self._program = lowered
         self._layout = layout
         self._core = core
-        self._names = list(lowered.tables)
+        self._names = layout.names
         self._plans: dict[tuple[str, int], StartPlan] = {}
         self._rules: dict[str, list[Rule]] = {}
         for rule in lowered.rules:

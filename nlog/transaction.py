@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nlog.changes import Changes, Delta
-from nlog.diagnostics import RuleError, TransactionError
+from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.planner import Layout
 from nlog.program import Program, Table
@@ -182,8 +182,6 @@ class Transaction:
         engine, core = self._engine, self._engine._core
         sizes = {name: core.size(number) for name, number in engine._layout.numbers.items()}
         step = transition(engine.program, program, engine._layout, sizes)
-        if step.mistakes:
-            raise RuleError(step.mistakes)
         core.change_program(step.during, step.after)
         for number in step.emptied:
             core.delete(number, core.rows(number, {}))

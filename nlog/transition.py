@@ -21,10 +21,10 @@ leaves a recursion, its rows are visited once (core/transition.h).
 
 from collections.abc import Iterator, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from nlog.check import stratify
-from nlog.diagnostics import Diagnostic, Label
+from nlog.diagnostics import Diagnostic, Label, RuleError
 from nlog.lower import lower
 from nlog.plan import Plan
 from nlog.planner import Layout, plan_lowered
@@ -47,20 +47,21 @@ class Transition:
     layout: Layout
     changed: int
     emptied: tuple[int, ...]
-    mistakes: tuple[Diagnostic, ...] = field(default=())
 
 
 def transition(old: Program, new: Program, layout: Layout, sizes: Mapping[str, int]) -> Transition:
     """The way from `old`, whose layout is given, to `new`.
 
-    It cannot be gone if it has `mistakes`: rules that are added negate what depends on those that
-    are removed, in a circle.
+    RuleError if it cannot be gone: rules that are added negate what depends on those that are
+    removed, in a circle, or put a recursion over `min` or `max` together anew.
     """
     names = _names(old, new)
     before, after = lower(_numbered(_renamed(old, names), new)), lower(new)
     renamed = dict(zip(lower(old).tables, before.tables, strict=True))
     mistakes: list[Diagnostic] = []
     both = _union(before, after, mistakes)
+    if mistakes:
+        raise RuleError(mistakes)
     whole = layout.extended(both, renamed)
     base = whole.restricted(after)
     after_plan = plan_lowered(after, base)
@@ -76,7 +77,6 @@ def transition(old: Program, new: Program, layout: Layout, sizes: Mapping[str, i
             for table in before.tables.values()
             if table.kind == "input" and table.name not in after.tables
         ),
-        tuple(mistakes),
     )
 
 
@@ -145,8 +145,10 @@ def _union(before: Program, after: Program, mistakes: list[Diagnostic]) -> Progr
     rules += [evolve(rule, number=beyond + rule.number) for rule in removed]
     changed = Table(CHANGED_TABLE, "input", ())
     tables = {**before.tables, **after.tables, CHANGED_TABLE: changed}
-    strata = stratify(tables, rules, mistakes.append)
+    circular: list[Diagnostic] = []
+    strata = stratify(tables, rules, circular.append)
     strata = tuple(_with_optima(stratum, before, after, mistakes) for stratum in strata)
+    mistakes += [] if mistakes else circular
     return evolve(after, tables=tables, rules=tuple(rules), strata=strata)
 
 

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 import pytest
 
 import nlog
+from tests.engine.histories import Row, State
 from tests.engine.judgement import judge
 from tests.engine.programs import random_program, random_row
 from tests.engine.shapes import TableShape
-from tests.engine.trial import Row, State, contents
+from tests.engine.trial import contents
 
 SEEDS = range(150)
 

@@ -19,8 +19,9 @@ from pyDatalog import pyDatalog
 import nlog
 from nlog.engine import reference
 from nlog.program import Apply, Assign, Atom, Const, Filter, Program, Rule, Term, Var
+from tests.engine.histories import State
 from tests.engine.programs import RandomProgram, random_program, random_row
-from tests.engine.trial import State, contents
+from tests.engine.trial import contents
 
 SEEDS = range(100)
 LIMIT_S = 60

@@ -1,39 +1,48 @@
-"""A trial: a random program and a history of transactions, run against everything that can object.
+"""A trial: a random program and a history (histories.py), run against everything that can object.
 
-After each transaction of a history
+After each transaction and each change of the rules
 
 - every table of the engine equals what the naive evaluator makes of the inputs;
-- what the transaction announced is the difference of the states around it;
+- what was announced is the difference of the states around it;
 - snapshots taken earlier, some never read before, are what they were;
 - a trial run by `what_if` announced the same;
-- if it did not commit, be it for an exception in its block or an operation without a value in the
-  middle of the evaluation, nothing at all has changed;
+- if it did not commit, be it for an exception in its block or after `prepare`, an operation without
+  a value in the middle of the evaluation, a key or a constraint, nothing at all has changed; and
+  it committed unless it should not;
 
-and now and then the engine equals one computed anew, and its explanations are derivations.
+and now and then the engine equals one computed anew, clingo agrees where its language reaches, and
+the engine's explanations are derivations.
 
 A trial that fails raises `TrialError`, with the program, the history and the seed, after taking
 out of both whatever was not needed to fail. `python -m tests.long_run` runs many trials.
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from attrs import evolve, frozen
+from attrs import define, evolve, field
 
 import nlog
+from nlog.compile import extend, without
 from nlog.engine import reference
 from nlog.program import Atom, Program
-from tests.engine.programs import RandomProgram, random_program, random_row
-from tests.engine.shapes import TableShape
-
-Row = tuple[Any, ...]
-State = dict[str, frozenset[Row]]
-Ending = Literal["commit", "exception", "poison"]
+from tests.engine import clingo_voice
+from tests.engine.histories import (
+    Event,
+    Row,
+    RuleChange,
+    Script,
+    State,
+    Trial,
+    apply,
+    random_trial,
+    smaller,
+)
 
 RECOMPUTE_EVERY = 4
 EXPLAINED_MAX = 3
-POISON = TableShape("poison", "input", ("int",), 0)
+HOPELESS = "unstratified-aggregate"
 
 
 class TrialError(Exception):
@@ -44,73 +53,20 @@ class GivingUpError(Exception):
     """Raised within a transaction, to see it rolled back."""
 
 
-@frozen
-class Operation:
-    """Rows to insert or delete by one call."""
-
-    action: Literal["insert", "delete"]
-    table: str
-    rows: tuple[Row, ...]
-
-
-@frozen
-class Script:
-    """A transaction: its operations in order, and how it ends."""
-
-    operations: tuple[Operation, ...]
-    ending: Ending
-
-
-@frozen
-class Trial:
-    """A program and what happens to it."""
-
-    program: RandomProgram
-    history: tuple[Script, ...]
-
-    def __str__(self) -> str:
-        lines = [self.program.text]
-        for number, script in enumerate(self.history):
-            lines.append(f"transaction {number} ({script.ending})")
-            lines += [f"  {op.action} {op.table} {list(op.rows)}" for op in script.operations]
-        return "\n".join(lines)
-
-
-def random_trial(seed: int, transactions: int) -> Trial:
-    """The trial that belongs to a seed."""
-    order = random.Random(seed)
-    program = _poisonable(random_program(order))
-    inputs: State = {table.name: frozenset() for table in program.inputs}
-    history = []
-    for _ in range(transactions):
-        script = _random_script(order, program, inputs)
-        if script.ending == "commit":
-            inputs = _apply(inputs, script.operations)
-        history.append(script)
-    return Trial(program, tuple(history))
-
-
 def run(trial: Trial, seed: int = 0) -> None:
     """Run a trial; AssertionError, or whatever it was that the engine raised, if it fails."""
-    program = nlog.parse(trial.program.text, "random.nlog")
-    engine = nlog.Engine(program)
-    inputs: State = {table.name: frozenset() for table in trial.program.inputs}
-    state = _compare(engine, inputs)
-    order = random.Random(seed)
-    snapshots: list[tuple[nlog.Snapshot, State]] = []
-    for number, script in enumerate(trial.history):
-        if order.random() < 0.4:
-            snapshots.append((engine.snapshot(), state))
-        changes = _transact(engine, script)
-        if script.ending == "commit":
-            inputs = _apply(inputs, script.operations)
-        before, state = state, _compare(engine, inputs)
-        if changes is not None:
-            _check_changes(engine.program, changes, before, state)
-        _check_snapshots(snapshots, order)
+    program = nlog.parse(trial.base, "base")
+    try:
+        engine = nlog.Engine(program)
+    except nlog.ConstraintError:
+        empty = reference.evaluate(program, {})
+        assert reference.is_refused(program, empty), "a sound program was refused"
+        return
+    running = _Running(trial, engine, random.Random(seed))
+    for number, event in enumerate(trial.history):
+        running.happen(event)
         if number % RECOMPUTE_EVERY == RECOMPUTE_EVERY - 1 or number == len(trial.history) - 1:
-            assert contents(engine.recompute()) == state, "the engine differs from a recomputed one"
-            _check_explanations(engine, state, order)
+            running.consult()
 
 
 def run_seed(seed: int, transactions: int) -> None:
@@ -129,7 +85,7 @@ def shrink(trial: Trial, fails: Callable[[Trial], bool]) -> Trial:
     progress = True
     while progress:
         progress = False
-        for candidate in _smaller(trial):
+        for candidate in smaller(trial):
             if fails(candidate):
                 trial, progress = candidate, True
                 break
@@ -154,135 +110,143 @@ def _kind(error: Exception | None) -> tuple[type, str]:
     return type(error), str(error).partition(":")[0]
 
 
-def _smaller(trial: Trial) -> Iterator[Trial]:
-    rules = trial.program.rules
-    for place in range(len(rules)):
-        program = evolve(trial.program, rules=rules[:place] + rules[place + 1 :])
-        yield evolve(trial, program=program)
-    history = trial.history
-    for place, script in enumerate(history):
-        yield evolve(trial, history=history[:place] + history[place + 1 :])
-        for smaller in _smaller_scripts(script):
-            yield evolve(trial, history=(*history[:place], smaller, *history[place + 1 :]))
-
-
-def _smaller_scripts(script: Script) -> Iterator[Script]:
-    operations = script.operations
-    for place, operation in enumerate(operations):
-        if operation.table == POISON.name:
-            continue
-        yield evolve(script, operations=operations[:place] + operations[place + 1 :])
-        for row in range(len(operation.rows) if len(operation.rows) > 1 else 0):
-            fewer = evolve(operation, rows=operation.rows[:row] + operation.rows[row + 1 :])
-            operations_left = (*operations[:place], fewer, *operations[place + 1 :])
-            yield evolve(script, operations=operations_left)
-
-
-def _poisonable(program: RandomProgram) -> RandomProgram:
-    """The program with a table whose row 0 fails a commit, when all else has been evaluated."""
-    last = program.tables[-1]
-    guard = TableShape("guard", "internal", (), last.level + 1)
-    failing = TableShape("failing", "output", ("int",), last.level + 2)
-    wildcards = ", ".join("_" for _ in last.types)
-    rules = (
-        f"guard() :- {last.name}({wildcards}).",
-        f"guard() :- not {last.name}({wildcards}).",
-        "failing(6 / n) :- guard(), poison(n).",
-    )
-    tables = (POISON, *program.tables, guard, failing)
-    return RandomProgram(tables, program.rules + rules)
-
-
-def _random_script(order: random.Random, program: RandomProgram, inputs: State) -> Script:
-    tables = [table for table in program.inputs if table != POISON]
-    operations = []
-    for _ in range(order.randint(1, 6)):
-        table = order.choice(tables)
-        if order.random() < 0.55:
-            rows = [random_row(order, table) for _ in range(order.randint(1, 4))]
-            operations.append(Operation("insert", table.name, tuple(rows)))
-        else:
-            there = sorted(inputs[table.name], key=repr)
-            some = order.sample(there, order.randint(0, min(3, len(there))))
-            rows = some if some and order.random() < 0.8 else [random_row(order, table)]
-            operations.append(Operation("delete", table.name, tuple(rows)))
-    if order.random() < 0.2:
-        again = order.choice(operations)
-        action: Literal["insert", "delete"] = "delete" if again.action == "insert" else "insert"
-        operations.append(evolve(again, action=action))
-    endings: list[Ending] = ["commit"] * 8 + ["exception", "poison"]
-    ending = order.choice(endings)
-    if ending == "poison":
-        place = order.randint(0, len(operations))
-        operations.insert(place, Operation("insert", POISON.name, ((0,), (3,))))
-    return Script(tuple(operations), ending)
-
-
-def _apply(inputs: State, operations: Iterable[Operation]) -> State:
-    after = dict(inputs)
-    for operation in operations:
-        rows = frozenset(operation.rows)
-        there = after[operation.table]
-        after[operation.table] = there | rows if operation.action == "insert" else there - rows
-    return after
-
-
-def _transact(engine: nlog.Engine, script: Script) -> nlog.Changes | None:
-    """Try what the script says, then do it; the changes if it commits."""
-    tried = _carry_out(engine.what_if(), script)
-    changes = _carry_out(engine.transaction(), script)
-    if changes is not None:
-        assert tried is not None
-        assert _plain(tried) == _plain(changes), "a change differs from what it was said to be"
-    return changes
-
-
-def _check_snapshots(snapshots: list[tuple[nlog.Snapshot, State]], order: random.Random) -> None:
-    """Read some of them, and let some go."""
-    for snapshot, state in [kept for kept in snapshots if order.random() < 0.5]:
-        for name, rows in state.items():
-            assert frozenset(snapshot[name]) == rows, f"a snapshot of {name} changed"
-            assert len(snapshot[name]) == len(rows), f"a snapshot of {name} has a wrong length"
-            assert all(row in snapshot[name] for row in rows)
-    if snapshots and order.random() < 0.3:
-        snapshots.pop(order.randrange(len(snapshots)))
-
-
 def _plain(changes: nlog.Changes) -> dict[str, tuple[frozenset[Row], frozenset[Row]]]:
     return {name: (delta.inserted, delta.deleted) for name, delta in changes.items()}
 
 
-def _carry_out(tx: nlog.Transaction, script: Script) -> nlog.Changes | None:
-    try:
-        with tx:
-            for operation in script.operations:
-                method = tx.insert_many if operation.action == "insert" else tx.delete_many
-                method(operation.table, operation.rows)
-            if script.ending == "exception":
-                raise GivingUpError
-    except GivingUpError:
-        return None
-    except nlog.TransactionError as error:
-        assert script.ending == "poison", f"a sound transaction failed: {error}"
-        assert "division by zero" in str(error)
-        return None
-    assert script.ending == "commit", "a division by zero was committed"
-    return tx.changes
+def _carry_out(tx: nlog.Transaction, script: Script) -> None:
+    with tx:
+        for operation in script.operations:
+            if operation.action == "remove":
+                keys = [key[0] if len(key) == 1 else key for key in operation.rows]
+                tx.remove(operation.table, *keys)
+            else:
+                getattr(tx, f"{operation.action}_many")(operation.table, operation.rows)
+        if script.ending == "late exception":
+            tx.prepare()
+        if script.ending.endswith("exception"):
+            raise GivingUpError
 
 
-def _compare(engine: nlog.Engine, inputs: State) -> State:
-    """The engine's tables, which must be the naive evaluator's."""
-    found, expected = contents(engine), reference.evaluate(engine.program, inputs)
+def _difference(found: State, expected: State) -> str:
     wrong = [
         f"{name}: too many {sorted(found[name] - rows, key=repr)}, "
         f"missing {sorted(rows - found[name], key=repr)}"
         for name, rows in expected.items()
         if found[name] != rows
     ]
-    assert not wrong, "the engine differs from the naive evaluator: " + "; ".join(wrong)
-    for name, rows in found.items():
-        assert len(engine[name]) == len(rows), f"{name} has a wrong length"
-    return found
+    return "; ".join(wrong)
+
+
+@define
+class _Running:
+    """An engine in the course of its trial, and what is known of it."""
+
+    trial: Trial
+    engine: nlog.Engine
+    order: random.Random
+    inputs: State = field(init=False)
+    state: State = field(init=False)
+    snapshots: list[tuple[nlog.Snapshot, State]] = field(factory=list)
+
+    def __attrs_post_init__(self) -> None:
+        self.inputs = {table.name: frozenset() for table in self.trial.program.inputs}
+        self.state = reference.evaluate(self.engine.program, self.inputs)
+        assert not reference.is_refused(self.engine.program, self.state)
+        self._compare()
+
+    def happen(self, event: Event) -> None:
+        """Let it happen, and see that the engine is then what it must be, and said so."""
+        if self.order.random() < 0.4:
+            self.snapshots.append((self.engine.snapshot(), self.state))
+        before = self.state
+        changes = self._change(event) if isinstance(event, RuleChange) else self._transact(event)
+        self._compare()
+        if changes is not None:
+            _check_changes(self.engine.program, changes, before, self.state)
+        self._check_snapshots()
+
+    def consult(self) -> None:
+        """Ask a recomputation, clingo, and explanations."""
+        anew = contents(self.engine.recompute())
+        assert anew == self.state, f"a recomputation differs: {_difference(anew, self.state)}"
+        if clingo_voice.is_within_reach(self.engine.program):
+            told = clingo_voice.ask(self.engine.program, self.inputs)
+            assert told == self.state, f"clingo differs: {_difference(told, self.state)}"
+        _check_explanations(self.engine, self.state, self.order)
+
+    def _compare(self) -> None:
+        """The engine's tables must be what is expected, and their lengths, too."""
+        found = contents(self.engine)
+        wrong = _difference(found, self.state)
+        assert not wrong, f"the engine differs from the naive evaluator: {wrong}"
+        for name, rows in found.items():
+            assert len(self.engine[name]) == len(rows), f"{name} has a wrong length"
+
+    def _transact(self, script: Script) -> nlog.Changes | None:
+        """Try what the script says, then do it; the changes if it commits."""
+        after = apply(self.trial.program, self.inputs, script.operations)
+        sound = {name: rows - {(0,)} if name == "poison" else rows for name, rows in after.items()}
+        expected = reference.evaluate(self.engine.program, sound)
+        refused = script.ending != "exception" and reference.is_refused(
+            self.engine.program, expected
+        )
+        changes = []
+        for tx in (self.engine.what_if(), self.engine.transaction()):
+            try:
+                _carry_out(tx, script)
+            except GivingUpError:
+                assert not refused, "what is forbidden was prepared"
+            except nlog.TransactionError as error:
+                text = str(error)
+                assert refused or script.ending == "poison", f"a sound transaction failed: {text}"
+                assert refused or "division by zero" in text, f"it failed otherwise: {text}"
+            else:
+                assert not refused, "what is forbidden was committed"
+                assert script.ending == "commit", "a division by zero was committed"
+                changes.append(tx.changes)
+        if not changes:
+            return None
+        tried, done = changes
+        assert _plain(tried) == _plain(done), "a change differs from what it was said to be"
+        self.inputs, self.state = after, expected
+        return done
+
+    def _change(self, change: RuleChange) -> nlog.Changes | None:
+        """Add a heap of rules, or remove it; the changes if that is not refused."""
+        if change.heap not in self.trial.live_heaps:
+            return None
+        name, text = self.trial.name(change.heap), self.trial.rules(change.heap)
+        engine = self.engine
+        if name in engine.rules:
+            program, act = without(engine.program, name), partial(engine.remove_rules, name)
+        else:
+            program = extend(engine.program, text, name)
+            act = partial(engine.add_rules, text, name)
+        expected = reference.evaluate(program, self.inputs)
+        refused = reference.is_refused(program, expected)
+        try:
+            tx = act()
+        except nlog.ConstraintError as error:
+            assert refused, f"a sound change of rules failed: {error}"
+            return None
+        except nlog.RuleError as error:
+            slugs = {diagnostic.slug for diagnostic in error.diagnostics}
+            assert slugs == {HOPELESS}, f"a sound change of rules has mistakes: {error}"
+            return None
+        assert not refused, "what is forbidden was committed"
+        self.state = expected
+        return tx.changes
+
+    def _check_snapshots(self) -> None:
+        """Read some of them, and let some go."""
+        for snapshot, state in [kept for kept in self.snapshots if self.order.random() < 0.5]:
+            for name, rows in state.items():
+                assert frozenset(snapshot[name]) == rows, f"a snapshot of {name} changed"
+                assert len(snapshot[name]) == len(rows), f"a snapshot of {name} has a wrong length"
+                assert all(row in snapshot[name] for row in rows)
+        if self.snapshots and self.order.random() < 0.3:
+            self.snapshots.pop(self.order.randrange(len(self.snapshots)))
 
 
 def _check_changes(program: Program, changes: nlog.Changes, before: State, after: State) -> None:

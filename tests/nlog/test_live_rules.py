@@ -164,3 +164,28 @@ def test_aggregates_come_and_go_and_those_that_stay_are_kept(engine: nlog.Engine
     assert contents(engine) == contents(engine.recompute())
     engine.remove_rules("degree")
     assert not any(name in engine.program.tables for name in ("degree", "most"))
+
+
+def test_a_recursion_over_optima_is_not_put_together_anew():
+    text = "input table e(a: int, b: int)\nopen output table x(a: int, n: int)\n"
+    text += "open output table y(a: int, n: int)\nx(b, max(n + a)) :- y(a, n), e(a, b).\n"
+    engine = nlog.Engine(nlog.parse(text, "base"))
+    with pytest.raises(nlog.RuleError) as caught:
+        engine.add_rules("y(a, max(n)) :- x(a, n), e(a, _).", "back")
+    assert [diagnostic.slug for diagnostic in caught.value.diagnostics] == [
+        "unstratified-aggregate"
+    ]
+    assert "`x` is in would be put together anew" in str(caught.value)
+    engine.add_rules("y(a, max(0)) :- e(a, _).", "first")
+    with engine.transaction() as tx:
+        tx.insert("e", (1, 2))
+    assert set(engine["x"]) == {(2, 1)}
+
+
+def test_explanations_name_the_tables_that_there_are_now(engine: nlog.Engine):
+    engine.add_rules("output table least(n: int)\nleast(min(a)) :- edge(a, _).", "least")
+    engine.remove_rules("least")
+    engine.add_rules("output table most(n: int)\nmost(max(a)) :- edge(a, _).", "most")
+    engine.add_rules("output table least(n: int)\nleast(min(a)) :- edge(a, _).", "least")
+    assert [leaf.row for leaf in engine.explain("most", (3,)).inputs()] == [(3, 1)]
+    assert [leaf.row for leaf in engine.explain("least", (1,)).inputs()] == [(1, 2)]
