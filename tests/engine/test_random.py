@@ -1,7 +1,7 @@
 """Random programs under random histories: the engine says what the naive evaluator and clingo say.
 
-Each seed is a program and a history (trial.py), more than 10,000 transactions in all; a failure shows the smallest that was found. The long run over many more of them is
-`python -m tests.long_run`.
+Each seed is a program and a history (trial.py): more than 10,000 transactions in all. A failure
+shows the smallest that was found. The long run over more of them is `python -m tests.long_run`.
 """
 
 import random
