@@ -69,7 +69,7 @@ class Engine {
 
   Work Run(const ShouldStop& should_stop = {}) {
     std::vector<std::uint32_t> touched{kEdge};
-    return Evaluate(program_, tables_, *interner_, touched, should_stop);
+    return Evaluate(program_, tables_, *interner_, touched, should_stop, false);
   }
   Work Commit() {
     Work work = Run();

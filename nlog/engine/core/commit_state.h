@@ -42,6 +42,9 @@ class CommitState {
   }
   void Account(const Rule& rule, const RuleWork& work) { Account(rule.number, work); }
 
+  // Adds the work of another state of this commit.
+  void Account(const Work& work) { work_ += work; }
+
   // Remembers the row that `delta`, of `rule`, has started from, if a function failed since the
   // last call of this or of ForgetFailures.
   void NoteFailure(const Rule& rule, const Pipeline& delta, RowId row) {

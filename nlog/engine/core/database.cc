@@ -248,18 +248,17 @@ void Database::ForgetChange() noexcept {
 }
 
 // Evaluates what is staged, under the program that it is to be evaluated under.
-Work Database::Run(const ShouldStop& should_stop) {
+Work Database::Run(const LimitWatch& watch) {
+  const ShouldStop should_stop = std::ref(watch);
+  const bool is_concurrent = !watch.is_limited();
   if (!change_) {
-    return Evaluate(program_, tables_, *interner_, touched_, should_stop);
+    return Evaluate(program_, tables_, *interner_, touched_, should_stop, is_concurrent);
   }
   CommitState state(tables_, *interner_, should_stop);
   RankForRecursion(program_, *change_->during, state, touched_);
-  Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop);
+  Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop, is_concurrent);
   CountAfterRecursion(program_, *change_->during, *change_->after, state, touched_);
-  for (const auto& [rule, rule_work] : state.work().by_rule) {
-    work.by_rule[rule] += rule_work;
-  }
-  work.total += state.work().total;
+  work += state.work();
   for (const auto& [number, table] : change_->vacated) {
     Require(tables_[number].new_size() == 0 || table.width() == 0,
             "a table that goes has rows left");
@@ -276,7 +275,7 @@ std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_s
     const Guards& guards = change_ ? *change_->guards : guards_;
     Work guarding;
     guards.RequireKeys(tables_, touched_, guarding);
-    Work work = Run(std::ref(watch));
+    Work work = Run(watch);
     guards.RequireConstraints(tables_);
     watch.RequireEnd();
     work.total += guarding.total;

@@ -133,7 +133,7 @@ class Database {
     std::vector<std::pair<std::uint32_t, Table>> vacated;
   };
 
-  Work Run(const ShouldStop& should_stop);
+  Work Run(const LimitWatch& watch);
   void FinishChange() noexcept;
   void ForgetChange() noexcept;
   void RequireOpen() const;

@@ -5,6 +5,7 @@
 #include "aggregate_recursion.h"
 #include "aggregation.h"
 #include "commit_state.h"
+#include "concurrency.h"
 #include "counting.h"
 #include "recursion.h"
 #include "verification.h"
@@ -26,33 +27,90 @@ void SealAndMark(std::uint32_t number, const Program& program, CommitState& stat
   }
 }
 
+// From how many changed rows on a stratum is worth a thread.
+constexpr std::size_t kRowsPerThread = 20'000;
+
+void Maintain(const Stratum& stratum, CommitState& state) {
+  if (stratum.aggregation) {
+    MaintainAggregation(*stratum.aggregation, state);
+  } else if (!stratum.optima.empty()) {
+    MaintainOptima(stratum, state);
+  } else if (stratum.is_recursive) {
+    MaintainByRanks(stratum, state);
+  } else {
+    MaintainByCounting(stratum, state);
+  }
+  VerifySuspects(state);
+}
+
+bool IsLarge(const Stratum& stratum, std::span<const Table> tables) {
+  std::size_t changed = 0;
+  for (const Rule& rule : stratum.rules) {
+    for (const Pipeline& delta : rule.deltas) {
+      if (delta.own == Pipeline::kNotOwn) {
+        changed += tables[delta.table].came().size() + tables[delta.table].went().size();
+      }
+    }
+  }
+  return changed >= kRowsPerThread;
+}
+
+// Maintains strata of one level, those side by side that may be and are worth it.
+void MaintainAll(std::span<const Stratum* const> strata, bool is_concurrent, Interner& interner,
+                 CommitState& state) {
+  std::vector<const Stratum*> beside;
+  for (const Stratum* stratum : strata) {
+    if (is_concurrent && stratum->is_independent && IsLarge(*stratum, state.tables())) {
+      beside.push_back(stratum);
+    } else {
+      Maintain(*stratum, state);
+    }
+  }
+  if (beside.size() < 2) {
+    for (const Stratum* stratum : beside) {
+      Maintain(*stratum, state);
+    }
+    return;
+  }
+  std::vector<Work> works(beside.size());
+  RunConcurrently(
+      beside.size(),
+      [&](std::size_t i, const ShouldStop& should_stop) {
+        CommitState own(state.tables(), interner, should_stop);
+        Maintain(*beside[i], own);
+        works[i] = std::move(own.work());
+      },
+      state.should_stop());
+  for (const Work& work : works) {
+    state.Account(work);
+  }
+}
+
 }  // namespace
 
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
-              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop) {
+              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
+              bool is_concurrent) {
   CommitState state(tables, interner, should_stop);
   std::vector<bool> is_marked(program.strata().size(), false);
   for (const std::uint32_t table : touched) {
     SealAndMark(table, program, state, is_marked);
   }
-  for (std::size_t number = 0; number < program.strata().size(); ++number) {
-    if (!is_marked[number]) {
-      continue;
+  std::vector<const Stratum*> marked;
+  for (const std::vector<std::uint32_t>& level : program.levels()) {
+    marked.clear();
+    for (const std::uint32_t number : level) {
+      if (is_marked[number]) {
+        const Stratum& stratum = program.strata()[number];
+        touched.insert(touched.end(), stratum.tables.begin(), stratum.tables.end());
+        marked.push_back(&stratum);
+      }
     }
-    const Stratum& stratum = program.strata()[number];
-    touched.insert(touched.end(), stratum.tables.begin(), stratum.tables.end());
-    if (stratum.aggregation) {
-      MaintainAggregation(*stratum.aggregation, state);
-    } else if (!stratum.optima.empty()) {
-      MaintainOptima(stratum, state);
-    } else if (stratum.is_recursive) {
-      MaintainByRanks(stratum, state);
-    } else {
-      MaintainByCounting(stratum, state);
-    }
-    VerifySuspects(state);
-    for (const std::uint32_t table : stratum.tables) {
-      SealAndMark(table, program, state, is_marked);
+    MaintainAll(marked, is_concurrent, interner, state);
+    for (const Stratum* stratum : marked) {
+      for (const std::uint32_t table : stratum->tables) {
+        SealAndMark(table, program, state, is_marked);
+      }
     }
   }
   return std::move(state.work());

@@ -1,5 +1,6 @@
 // The evaluation of one commit: brings every derived table up to date with the changed input
-// tables, a stratum at a time, in order.
+// tables, a stratum at a time, in order; where much has changed, those that do not depend on each
+// other side by side.
 //
 // A function that fails makes its binding emit nothing; whether the commit fails is decided when a
 // stratum is done (verification.h).
@@ -56,10 +57,14 @@ class GroupError : public EvaluationError {
 
 // Evaluates `program` after a change of the input tables `touched`; leaves all tables sealed.
 //
+// If it `is_concurrent`, several threads may work on it; the calling one asks `should_stop` while
+// the others change the tables.
+//
 // Adds to `touched`, even when it throws, the derived tables that must be committed or rolled back.
 // Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, std::length_error.
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
-              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop);
+              std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
+              bool is_concurrent);
 
 }  // namespace nlog::core
 

@@ -78,6 +78,8 @@ class ConstraintError : public std::runtime_error {
 struct Limits {
   std::uint64_t rows = std::numeric_limits<std::uint64_t>::max();
   double seconds = std::numeric_limits<double>::infinity();
+
+  bool operator==(const Limits&) const = default;
 };
 
 class LimitError : public std::runtime_error {
@@ -126,13 +128,18 @@ class LimitWatch {
 
   // A ShouldStop: asks the one given, and throws LimitError.
   bool operator()() const {
-    RequireTime();
-    RequireRows(Added());
+    if (is_limited()) {
+      RequireTime();
+      RequireRows(Added());
+    }
     return should_stop_ && should_stop_();
   }
 
   // Throws LimitError. Requires: the tables are sealed.
   void RequireEnd() const;
+
+  // Whether it reads the tables when it is asked.
+  bool is_limited() const { return limits_ != Limits(); }
 
  private:
   using Clock = std::chrono::steady_clock;

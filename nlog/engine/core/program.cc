@@ -153,6 +153,30 @@ class PipelineCompiler {
   std::vector<bool> is_written_;
 };
 
+// Whether a function neither reads nor writes the interner.
+bool IsOfWords(std::string_view function) {
+  return function == "eq" || function == "ne" || function.starts_with("int.") ||
+         function.starts_with("word.");
+}
+
+bool IsIndependent(const StratumPlan& plan) {
+  const auto is_of_words = [](const StepPlan& step) {
+    const auto* call = std::get_if<CallPlan>(&step);
+    const auto* test = std::get_if<TestPlan>(&step);
+    return (call == nullptr || IsOfWords(call->function)) &&
+           (test == nullptr || IsOfWords(test->function));
+  };
+  const auto is_one = [&](const StartPlan& start) {
+    return std::ranges::all_of(start.pipeline.steps, is_of_words);
+  };
+  return !plan.aggregate && plan.optima.empty() &&
+         std::ranges::all_of(plan.rules, [&](const RulePlan& rule) {
+           return std::ranges::all_of(rule.deltas, is_one) &&
+                  std::ranges::all_of(rule.verifies, is_one) &&
+                  (!rule.check || is_one(*rule.check));
+         });
+}
+
 // The place of `table` among `tables`, or Pipeline::kNotOwn.
 std::uint32_t PlaceAmong(const std::vector<std::uint32_t>& tables, std::uint32_t table) {
   const auto found = std::ranges::find(tables, table);
@@ -328,7 +352,10 @@ void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t 
 
 Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers& layers,
                        std::span<const Table> tables) {
-  Stratum stratum{.is_recursive = plan.is_recursive, .tables = plan.tables, .rules = {}};
+  Stratum stratum{.is_recursive = plan.is_recursive,
+                  .is_independent = IsIndependent(plan),
+                  .tables = plan.tables,
+                  .rules = {}};
   if (plan.aggregate) {
     stratum.aggregation = CompileAggregation(*plan.aggregate, plan, tables);
     Expect(layers.IsReadable(plan.aggregate->source, true, number, false),
@@ -384,6 +411,21 @@ Program::Program(const Plan& plan, std::span<const Table> tables) : readers_(tab
     for (const std::uint32_t source : sources) {
       readers_[source].push_back(static_cast<std::uint32_t>(number));
     }
+  }
+  SortIntoLevels();
+}
+
+void Program::SortIntoLevels() {
+  std::vector<std::size_t> level_of(strata_.size(), 0);
+  for (std::uint32_t number = 0; number < strata_.size(); ++number) {
+    const std::size_t level = level_of[number];
+    for (const std::uint32_t table : strata_[number].tables) {
+      for (const std::uint32_t reader : readers_[table]) {
+        level_of[reader] = std::max(level_of[reader], level + 1);
+      }
+    }
+    levels_.resize(std::max(levels_.size(), level + 1));
+    levels_[level].push_back(number);
   }
 }
 

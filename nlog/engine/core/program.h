@@ -108,6 +108,8 @@ struct Optimum {
 
 struct Stratum {
   bool is_recursive;
+  // Whether it may be evaluated beside others: its functions leave the interner alone.
+  bool is_independent = false;
   std::vector<std::uint32_t> tables;
   std::vector<Rule> rules;
   // What fills the one table instead of rules.
@@ -117,17 +119,23 @@ struct Stratum {
   std::vector<Optimum> optima = {};
 };
 
+// Strata of one level read only what those of lower levels fill.
 class Program {
  public:
   // Throws PlanError. `tables` have the plan's widths and indexes, in its order.
   Program(const Plan& plan, std::span<const Table> tables);
 
   const std::vector<Stratum>& strata() const { return strata_; }
+  // The numbers of the strata, by level.
+  const std::vector<std::vector<std::uint32_t>>& levels() const { return levels_; }
   // The numbers of the strata that read a table and do not fill it, ascending.
   const std::vector<std::uint32_t>& readers(std::uint32_t table) const { return readers_[table]; }
 
  private:
+  void SortIntoLevels();
+
   std::vector<Stratum> strata_;
+  std::vector<std::vector<std::uint32_t>> levels_;
   std::vector<std::vector<std::uint32_t>> readers_;
 };
 

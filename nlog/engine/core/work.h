@@ -40,6 +40,18 @@ struct Work {
   std::uint64_t deleted = 0;
   // Of the rules that ran, by their number.
   std::map<int, RuleWork> by_rule;
+
+  Work& operator+=(const Work& other) {
+    total += other.total;
+    checked += other.checked;
+    rederived += other.rederived;
+    inserted += other.inserted;
+    deleted += other.deleted;
+    for (const auto& [rule, work] : other.by_rule) {
+      by_rule[rule] += work;
+    }
+    return *this;
+  }
 };
 
 }  // namespace nlog::core
