@@ -35,6 +35,9 @@ class CountSink {
   // Requires: no pipeline that reads the head runs.
   void Flush() {
     for (std::size_t i = 0; i < kept_; ++i) {
+      head_.PrefetchFound(hashes_[i]);
+    }
+    for (std::size_t i = 0; i < kept_; ++i) {
       head_.AddCount(head_.Obtain(words_.data() + i * head_.width(), hashes_[i]), weight_);
     }
     emitted_ += kept_;
@@ -68,11 +71,13 @@ class Run {
         executor_(state.tables(), delta, views, state.context(), state.should_stop(), sink_) {}
 
   // Failures matter where the weight is positive: else the row is none of the new view.
-  void Start(RowId row) {
-    executor_.Run(source_.Row(row));
-    if (weight_ > 0) {
-      state_.NoteFailure(rule_, delta_, row);
-    }
+  template <typename Numbers>
+  void Start(const Numbers& rows) {
+    executor_.RunAll(source_, rows, [this](RowId row) {
+      if (weight_ > 0) {
+        state_.NoteFailure(rule_, delta_, row);
+      }
+    });
   }
 
   void End() {
@@ -97,9 +102,7 @@ void Apply(const Rule& rule, const Pipeline& delta, const RowNumbers& rows, std:
            CommitState& state) {
   if (!rows.empty()) {
     Run run(rule, delta, weight, kTelescope, state);
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      run.Start(rows[i]);
-    }
+    run.Start(rows);
     run.End();
   }
 }
@@ -109,6 +112,17 @@ bool WasEmpty(const Rule& rule, const CommitState& state) {
   return std::ranges::any_of(rule.deltas, [&](const Pipeline& delta) {
     return !delta.is_negated && state.table(delta.table).size() == 0;
   });
+}
+
+// The rows of the new view numbered from `begin` to `end`.
+std::vector<RowId> VisibleRows(const Table& table, RowId begin, RowId end) {
+  std::vector<RowId> rows;
+  for (RowId row = begin; row < end; ++row) {
+    if (table.Visible(row, View::kNew)) {
+      rows.push_back(row);
+    }
+  }
+  return rows;
 }
 
 // Derives all that the rule derives in the new view, from the atom that makes it cheapest. What the
@@ -121,14 +135,9 @@ void ApplyInFull(const Rule& rule, CommitState& state) {
   const RowId sample_end = source.row_limit() / kSampled;
   const RowId head_begin = head.row_limit();
   Run run(rule, start, 1, kAllNew, state);
-  for (RowId row = 0; row < source.row_limit(); ++row) {
-    if (source.Visible(row, View::kNew)) {
-      run.Start(row);
-    }
-    if (row == sample_end) {
-      head.Expect(head_begin + std::size_t{head.row_limit() - head_begin} * kSampled);
-    }
-  }
+  run.Start(VisibleRows(source, 0, sample_end));
+  head.Expect(head_begin + std::size_t{head.row_limit() - head_begin} * kSampled);
+  run.Start(VisibleRows(source, sample_end, source.row_limit()));
   run.End();
 }
 

@@ -69,12 +69,31 @@ class Executor {
     return Load(row, pipeline_.loads, pipeline_.checks) && RunFrom(pipeline_.steps.data());
   }
 
+  // Runs the pipeline from rows of `table`, the one it starts at, as Run does; calls
+  // started(row) after each.
+  template <typename Numbers, typename Started>
+  void RunAll(const Table& table, const Numbers& rows, Started started) {
+    const std::size_t size = rows.size();
+    for (std::size_t i = 0; i < size; ++i) {
+      if (i + kFar < size) {
+        table.Prefetch(rows[i + kFar]);
+      }
+      if (i + kNear < size) {
+        Foresee(pipeline_.foresight, table.Row(rows[i + kNear]));
+      }
+      Run(table.Row(rows[i]));
+      started(rows[i]);
+    }
+  }
+
   // The work so far. What was emitted is for the sink's user to count.
   const RuleWork& work() const { return work_; }
 
  private:
-  // How many rows ahead of the one that a look-up visits are being fetched.
-  static constexpr std::size_t kPrefetched = 8;
+  // How many rows ahead of the one that a look-up visits are being fetched, and how many ahead of
+  // it, what follows on them.
+  static constexpr std::size_t kFar = 12;
+  static constexpr std::size_t kNear = 6;
 
   void CountRow() {
     if (++work_.rows_read % kRowsPerAsk == 0 && should_stop_ && should_stop_()) [[unlikely]] {
@@ -152,18 +171,42 @@ class Executor {
     ++work_.probes;
     const Table& table = tables_[step.table];
     const std::span<const RowId> rows = table.Matches(step.index, KeyOf(step));
-    for (std::size_t i = 0; i < std::min(rows.size(), kPrefetched); ++i) {
+    const std::size_t size = rows.size();
+    for (std::size_t i = 0; i < std::min(size, kFar); ++i) {
       table.Prefetch(rows[i]);
     }
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (i + kPrefetched < rows.size()) {
-        table.Prefetch(rows[i + kPrefetched]);
+    for (std::size_t i = 0; i < std::min(size, kNear); ++i) {
+      Foresee(step.foresight, table.Row(rows[i]));
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+      if (i + kFar < size) {
+        table.Prefetch(rows[i + kFar]);
+      }
+      if (i + kNear < size) {
+        Foresee(step.foresight, table.Row(rows[i + kNear]));
       }
       if (Visit(step, table, rows[i])) {
         return true;
       }
     }
     return false;
+  }
+
+  // Fetches what the look-up will read first that follows on `row`.
+  void Foresee(const Foresight& foresight, const RowRef& row) const {
+    if (foresight.key.empty()) {
+      return;
+    }
+    const Step& step = pipeline_.steps[foresight.step];
+    const auto key = [&](std::size_t i) {
+      const Foresight::Part& part = foresight.key[i];
+      return part.is_column ? row[part.number] : registers_[part.number];
+    };
+    if (step.kind == Step::Kind::kLookup) {
+      tables_[step.table].PrefetchMatches(step.index, key);
+    } else {
+      tables_[step.table].PrefetchKey(key);
+    }
   }
 
   bool Emit(const Step& step) {

@@ -58,6 +58,10 @@ class HashSlots {
       __builtin_prefetch(slots_.data() + (hash & (slots_.size() - 1)));
     }
   }
+  // The first number stored under `hash`, or kNone: for fetching what Find will compare.
+  std::uint32_t Guess(std::uint32_t hash) const {
+    return Find(hash, [](std::uint32_t) { return true; });
+  }
   std::size_t bytes() const { return slots_.bytes(); }
 
   // Adds a number. Requires: it is not there.

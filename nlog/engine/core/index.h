@@ -55,6 +55,12 @@ class Index {
     return {RowsOf(group), group.size};
   }
 
+  // Fetches what Find will read first for a key.
+  template <typename Key>
+  void Prefetch(Key key) const {
+    slots_.Prefetch(Hash(key));
+  }
+
   // Makes room, so that the next Link of a row numbered below `count` cannot fail.
   void Reserve(std::size_t count) {
     slots_.ReserveOne();

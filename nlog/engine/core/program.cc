@@ -20,6 +20,31 @@ void Expect(bool condition, const std::string& text) {
   }
 }
 
+// What the first look-up among the steps from `next` on will ask for, if that is known once a row
+// gives its `loads`: no step between computes any part of it.
+Foresight Foresee(const std::vector<Step>& steps, std::size_t next,
+                  const std::vector<ColumnRegister>& loads) {
+  std::set<std::uint32_t> computed;
+  for (; steps[next].kind > Step::Kind::kNotExists; ++next) {
+    if (steps[next].kind == Step::Kind::kEmit) {
+      return {};
+    }
+    if (steps[next].kind == Step::Kind::kCall) {
+      computed.insert(steps[next].result);
+    }
+  }
+  Foresight foresight{.step = next};
+  for (const std::uint32_t register_number : steps[next].arguments) {
+    if (computed.contains(register_number)) {
+      return {};
+    }
+    const auto load = std::ranges::find(loads, register_number, &ColumnRegister::register_number);
+    const bool is_column = load != loads.end();
+    foresight.key.push_back({is_column, is_column ? load->column : register_number});
+  }
+  return foresight;
+}
+
 // Lays out one pipeline; keeps account of the registers that have been written.
 class PipelineCompiler {
  public:
@@ -44,6 +69,13 @@ class PipelineCompiler {
     }
     Read(plan_.pipeline.head);
     pipeline.steps.push_back({.kind = Step::Kind::kEmit, .arguments = plan_.pipeline.head});
+    pipeline.foresight = Foresee(pipeline.steps, 0, pipeline.loads);
+    for (std::size_t i = 0; i < pipeline.steps.size(); ++i) {
+      Step& step = pipeline.steps[i];
+      if (step.kind == Step::Kind::kLookup) {
+        step.foresight = Foresee(pipeline.steps, i + 1, step.loads);
+      }
+    }
     return pipeline;
   }
 

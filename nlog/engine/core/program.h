@@ -30,6 +30,20 @@ class PlanError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+// What the next look-up after some rows will ask for, known from a row before its turn: by column
+// of the key, a register, or a column of the row.
+struct Foresight {
+  struct Part {
+    bool is_column;
+    std::uint32_t number;
+  };
+
+  // Which step of the pipeline looks up.
+  std::size_t step = 0;
+  // None if it cannot be known.
+  std::vector<Part> key = {};
+};
+
 // One step of a pipeline. Which members count depends on the kind.
 struct Step {
   enum class Kind : std::uint8_t { kLookup, kExists, kNotExists, kCall, kTest, kEmit };
@@ -46,6 +60,8 @@ struct Step {
   std::vector<std::uint32_t> arguments = {};
   std::vector<ColumnRegister> loads = {};
   std::vector<ColumnRegister> checks = {};
+  // Of a look-up: what follows on one of its rows.
+  Foresight foresight = {};
 };
 
 // A way to enumerate a rule's body, from rows of `table`. The last step is kEmit.
@@ -61,6 +77,8 @@ struct Pipeline {
   // The register file as it is at the start: constants, and 0 elsewhere.
   std::vector<Word> registers;
   std::vector<Step> steps;
+  // What follows on a row that it starts at.
+  Foresight foresight = {};
 };
 
 struct Rule {

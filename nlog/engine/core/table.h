@@ -107,6 +107,15 @@ class Table {
   std::span<const RowId> Matches(std::size_t index, Key key) const {
     return indexes_[index].Find(rows_, key);
   }
+  // Fetches what Matches, or FindKey, will read first for a key.
+  template <typename Key>
+  void PrefetchMatches(std::size_t index, Key key) const {
+    indexes_[index].Prefetch(key);
+  }
+  template <typename Key>
+  void PrefetchKey(Key key) const {
+    slots_.Prefetch(HashOf(key));
+  }
   // Fetches what will be read of a row first.
   void Prefetch(RowId row) const {
     rows_.Prefetch(row);
@@ -136,6 +145,13 @@ class Table {
     return HashOf([words](std::size_t i) { return words[i]; });
   }
   void PrefetchHash(std::uint32_t hash) const { slots_.Prefetch(hash); }
+  // The same for the row itself, once that has come.
+  void PrefetchFound(std::uint32_t hash) const {
+    const RowId row = slots_.Guess(hash);
+    if (row != kNoRow) {
+      Prefetch(row);
+    }
+  }
   RowId Find(const Word* words, std::uint32_t hash) const {
     return FindHashed(hash, [words](std::size_t i) { return words[i]; });
   }
