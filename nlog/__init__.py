@@ -15,6 +15,7 @@ from nlog.changes import Changes, Delta
 from nlog.compile import load, parse
 from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
+from nlog.profile import Profile, RuleProfile, TableProfile
 from nlog.program import Program
 from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
@@ -29,9 +30,12 @@ __all__ = [
     "Diagnostic",
     "Engine",
     "Limits",
+    "Profile",
     "Program",
     "RuleError",
+    "RuleProfile",
     "Snapshot",
+    "TableProfile",
     "TableView",
     "Transaction",
     "TransactionError",

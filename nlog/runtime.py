@@ -21,7 +21,8 @@ from nlog.compile import extend, without
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
-from nlog.planner import Layout, plan
+from nlog.planner import Layout, plan, plan_lowered
+from nlog.profile import Profile, profile
 from nlog.program import Program, Table
 from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
@@ -110,6 +111,13 @@ class Engine:
     def work(self) -> Work:
         """What the last commit did: rows read, derived, retracted and so on, and look-ups."""
         return self._core.work
+
+    @property
+    def profile(self) -> Profile:
+        """What each rule has cost in all commits so far, and what each table holds."""
+        with self._lock:
+            plan = plan_lowered(self._lowered, self._layout)
+            return profile(self._lowered, plan, self._layout.names, self._core)
 
     def recompute(self) -> "Engine":
         """A new engine, computed from this one's input rows and nothing else."""

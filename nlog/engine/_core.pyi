@@ -74,6 +74,12 @@ class Work:
     @property
     def by_rule(self) -> dict[int, tuple[int, int, int]]:
         """Of each rule that ran, by number: rows read, derived and retracted."""
+    @property
+    def costs(self) -> dict[int, tuple[float, int, int, int, int]]:
+        """Of each rule that ran: seconds, rows read, look-ups, rows derived and retracted.
+
+        The time of a stratum is shared out among its rules by the rows that each read and derived.
+        """
 
 @final
 class Delta:
@@ -173,6 +179,11 @@ class Database:
 
         Each is a list of (table, row), one for each positive atom of the body, by position.
         """
+    @property
+    def profile(self) -> Work:
+        """What all commits did since the program last changed."""
+    def bytes(self, table: int) -> int:
+        """The memory that a table and its indexes hold; IndexError if there is no such table."""
     @property
     def work(self) -> Work: ...
 

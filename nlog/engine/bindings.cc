@@ -254,6 +254,17 @@ class Database {
     return database_->work();
   }
 
+  core::Work profile() {
+    const Guard guard(*store_);
+    return database_->profile();
+  }
+
+  std::size_t Bytes(std::uint32_t table) {
+    const Guard guard(*store_);
+    TableOf(*store_, table);
+    return database_->table(table).bytes();
+  }
+
  private:
   using Write = void (core::Database::*)(std::uint32_t, const Word*);
 
@@ -411,6 +422,8 @@ PYBIND11_MODULE(_core, module) {
       .def("add_index", &Database::AddIndex, py::arg("table"), py::arg("columns"))
       .def("derivations", &Database::Derivations, py::arg("check"), py::arg("row"),
            py::arg("limit"))
+      .def_property_readonly("profile", &Database::profile)
+      .def("bytes", &Database::Bytes, py::arg("table"))
       .def_property_readonly("work", &Database::work);
   module.def("functions", [] {
     std::vector<std::string> names;

@@ -41,12 +41,23 @@ void AddWork(py::module_& module) {
       .def_readonly("rederived", &Work::rederived)
       .def_readonly("inserted", &Work::inserted)
       .def_readonly("deleted", &Work::deleted)
-      .def_property_readonly("by_rule", [](const Work& work) {
-        py::dict by_rule;
+      .def_property_readonly("by_rule",
+                             [](const Work& work) {
+                               py::dict by_rule;
+                               for (const auto& [number, rule] : work.by_rule) {
+                                 by_rule[py::int_(number)] =
+                                     py::make_tuple(rule.rows_read, rule.derived, rule.retracted);
+                               }
+                               return by_rule;
+                             })
+      .def_property_readonly("costs", [](const Work& work) {
+        py::dict costs;
         for (const auto& [number, rule] : work.by_rule) {
-          by_rule[py::int_(number)] = py::make_tuple(rule.rows_read, rule.derived, rule.retracted);
+          costs[py::int_(number)] =
+              py::make_tuple(static_cast<double>(rule.nanoseconds) * 1e-9, rule.rows_read,
+                             rule.probes, rule.derived, rule.retracted);
         }
-        return by_rule;
+        return costs;
       });
 }
 

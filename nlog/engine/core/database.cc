@@ -287,6 +287,9 @@ std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_s
     if (version_.use_count() > 1) {
       PrepareVersion();
     }
+    for (const auto& [rule, rule_work] : work.by_rule) {
+      profile_.by_rule.try_emplace(rule);  // so that Publish need not allocate
+    }
     prepared_ = std::move(work);
     return deltas;
   } catch (...) {
@@ -296,6 +299,11 @@ std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_s
 }
 
 void Database::Publish() noexcept {
+  if (change_) {
+    profile_ = {};
+  } else {
+    profile_ += *prepared_;
+  }
   for (const std::uint32_t table : touched_) {
     tables_[table].Commit();
   }

@@ -117,6 +117,8 @@ class Database {
 
   // The work of the last transaction that was published.
   const Work& work() const { return work_; }
+  // That of all transactions that were published since the last change of the program.
+  const Work& profile() const { return profile_; }
 
  private:
   // A program that is to take the place of another, and what it takes to finish or to forget that.
@@ -166,6 +168,7 @@ class Database {
   // The work of the running transaction, once it is prepared.
   std::optional<Work> prepared_;
   Work work_;
+  Work profile_;
 };
 
 }  // namespace nlog::core

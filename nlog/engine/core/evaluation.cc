@@ -2,6 +2,10 @@
 
 #include "evaluation.h"
 
+#include <chrono>
+#include <map>
+#include <set>
+
 #include "aggregate_recursion.h"
 #include "aggregation.h"
 #include "commit_state.h"
@@ -30,7 +34,7 @@ void SealAndMark(std::uint32_t number, const Program& program, CommitState& stat
 // From how many changed rows on a stratum is worth a thread.
 constexpr std::size_t kRowsPerThread = 20'000;
 
-void Maintain(const Stratum& stratum, CommitState& state) {
+void MaintainUntimed(const Stratum& stratum, CommitState& state) {
   if (stratum.aggregation) {
     MaintainAggregation(*stratum.aggregation, state);
   } else if (!stratum.optima.empty()) {
@@ -41,6 +45,44 @@ void Maintain(const Stratum& stratum, CommitState& state) {
     MaintainByCounting(stratum, state);
   }
   VerifySuspects(state);
+}
+
+// The numbers of the rules that fill a stratum, each once.
+std::set<int> RulesOf(const Stratum& stratum) {
+  std::set<int> numbers;
+  if (stratum.aggregation) {
+    numbers.insert(stratum.aggregation->number);
+  }
+  for (const Rule& rule : stratum.rules) {
+    numbers.insert(rule.number);
+  }
+  return numbers;
+}
+
+void Maintain(const Stratum& stratum, CommitState& state) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  std::map<int, RuleWork>& works = state.work().by_rule;
+  std::map<int, std::uint64_t> weights;
+  for (const int number : RulesOf(stratum)) {
+    const auto found = works.find(number);
+    weights[number] = found == works.end() ? 0 : found->second.weight();
+  }
+  MaintainUntimed(stratum, state);
+  std::uint64_t whole = 0;
+  for (auto& [number, weight] : weights) {
+    const auto found = works.find(number);
+    weight = found == works.end() ? 0 : found->second.weight() - weight;
+    whole += weight;
+  }
+  const auto elapsed =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
+  for (const auto& [number, weight] : weights) {
+    if (weight > 0) {
+      const double share = static_cast<double>(weight) / static_cast<double>(whole);
+      works[number].nanoseconds += static_cast<std::uint64_t>(share * static_cast<double>(elapsed));
+    }
+  }
 }
 
 bool IsLarge(const Stratum& stratum, std::span<const Table> tables) {

@@ -19,12 +19,18 @@ struct RuleWork {
   std::uint64_t derived = 0;
   // Rows emitted with a negative sign; in recursive strata, derivations lost that a row rested on.
   std::uint64_t retracted = 0;
+  // Time: of a stratum, shared out among its rules by the rows that each read and emitted.
+  std::uint64_t nanoseconds = 0;
+
+  // What the time is shared out by.
+  std::uint64_t weight() const { return rows_read + probes + derived + retracted; }
 
   RuleWork& operator+=(const RuleWork& other) {
     rows_read += other.rows_read;
     probes += other.probes;
     derived += other.derived;
     retracted += other.retracted;
+    nanoseconds += other.nanoseconds;
     return *this;
   }
 };
