@@ -11,6 +11,7 @@ CXX := $(if $(filter default,$(origin CXX)),g++,$(CXX))
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PROGRAMS ?= 5000
 ROUNDS ?= 20
+SECONDS ?= 600
 
 VENV := .venv
 VENV_PYTHON := $(VENV)/bin/python
@@ -98,6 +99,8 @@ core-test: toolchain ## run the core's C++ tests under the sanitizers
 fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS (20) of tests
 	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
 	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS) $(if $(SEED),--seed $(SEED))
+	$(call say,knocking at the boundary with whatever Python has for $(SECONDS) seconds)
+	@$(VENV_PYTHON) -m tests.boundary_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done

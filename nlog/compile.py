@@ -39,6 +39,7 @@ def parse(text: str, name: str = "<text>") -> Program:
         raise TypeError(
             f"parse() takes rules as str, not {type(text).__name__}: load() reads files"
         )
+    _check_name(name)
     return _check([Unit(name, 0, follow_imports(parse_module(Source(name, text))))])
 
 
@@ -47,6 +48,7 @@ def extend(program: Program, source: str | os.PathLike[str], name: str) -> Progr
 
     The unit sees what the files show that were given to `load`, or added before.
     """
+    _check_name(name)
     if any(unit.name == name for unit in program.units):
         raise TransactionError(
             f"there are rules named `{name}` already: remove them first, or give these another name"
@@ -67,6 +69,11 @@ def without(program: Program, name: str) -> Program:
         hint = suggest(name, [unit.name for unit in program.units])
         raise TransactionError("; ".join([f"there are no rules named `{name}`", *hint]))
     return _check(kept)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"the name of rules is a str, not {name!r}")
 
 
 def _check(units: list[Unit]) -> Program:

@@ -80,7 +80,9 @@ class TransactionError(Exception):
 
 
 def suggest(word: str, known: Iterable[str]) -> tuple[str, ...]:
-    """A help that offers the nearest known word, if one is near."""
+    """A help that offers the nearest known word, if one is near; TypeError if it is no word."""
+    if not isinstance(word, str):
+        raise TypeError(f"{word!r} is no name, but a {type(word).__name__}")
     near = difflib.get_close_matches(word, sorted(known), n=1)
     return (f"did you mean `{near[0]}`?",) if near else ()
 

@@ -153,7 +153,7 @@ def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
             table.kind if number in present else "retired",
             tuple(column.type for column in table.columns),
             tuple(indexes.get(number, ())),
-            table.key,
+            table.key if number in present else (),
         )
         for number, table in enumerate(layout.known)
     )

@@ -218,7 +218,7 @@ class Program:
 
     def table(self, name: str) -> Table:
         """The table of that name; KeyError has the nearest if there is none."""
-        if name not in self.tables:
+        if not isinstance(name, str) or name not in self.tables:
             hint = suggest(name, self.tables)
             raise KeyError("; ".join([f"there is no table `{name}`", *hint]))
         return self.tables[name]

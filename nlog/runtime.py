@@ -44,6 +44,8 @@ class Engine:
         if not isinstance(program, Program):
             text = f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
             raise TypeError(text)
+        if not isinstance(limits, Limits):
+            raise TypeError(f"{limits!r} are no limits: nlog.Limits(rows=…, seconds=…) makes some")
         self.program = program
         self.limits = limits
         self._lowered = lower(program)
@@ -91,6 +93,8 @@ class Engine:
         `<rules>`, if it is not given. RuleError if the whole program has mistakes, TransactionError
         if a rule fails or the name is taken; nothing has changed then.
         """
+        if not isinstance(source, str | PathLike):
+            raise TypeError(f"{source!r} is neither rules as text nor the path of a file")
         if name is None:
             name = "<rules>" if isinstance(source, str) else str(source)
         with self.transaction() as tx:

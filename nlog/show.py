@@ -30,8 +30,10 @@ def show_value(value: Any, type_: Type) -> str:
             shown = (show_value(part, t) for part, (_, t) in zip(parts, type_.fields, strict=True))
             return f"{type_.name}({', '.join(shown)})"
         case Union():
-            case = type_.cases[value._place]
-            return show_value(value._values, case)
+            if isinstance(value, Mapping):
+                ((name, values),) = value.items()
+                return show_value(values, next(one for one in type_.cases if one.name == name))
+            return show_value(value._values, type_.cases[value._place])
         case List(element=element):
             return f"[{', '.join(show_value(part, element) for part in value)}]"
         case Optional(element=element):

@@ -109,8 +109,9 @@ std::string Show(py::handle value) {
 }
 
 bool IsSequence(py::handle value) {
-  return PySequence_Check(value.ptr()) != 0 && !IsStr(value) && PyBytes_Check(value.ptr()) == 0 &&
-         PyByteArray_Check(value.ptr()) == 0;
+  const PySequenceMethods* methods = Py_TYPE(value.ptr())->tp_as_sequence;
+  return PySequence_Check(value.ptr()) != 0 && methods->sq_length != nullptr && !IsStr(value) &&
+         PyBytes_Check(value.ptr()) == 0 && PyByteArray_Check(value.ptr()) == 0;
 }
 
 ValueType::ValueType(py::handle type) : kind(Kind::kBool) {

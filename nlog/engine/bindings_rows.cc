@@ -22,13 +22,18 @@ py::object ValuesOf(const TableCodec& table, py::handle row) {
   if (!IsSequence(row) || PyDict_Check(row.ptr()) != 0) {
     RaiseRowError(row, -1, wanted + "; this is " + Show(row));
   }
+  // A sequence says how long it is before it is read, since it may be longer than memory.
+  const std::size_t size = py::len(row);
+  if (size != width) {
+    RaiseRowError(row, -1, wanted + "; this one has " + std::to_string(size));
+  }
   auto values = py::reinterpret_steal<py::object>(PySequence_Tuple(row.ptr()));
   if (!values) {
     throw py::error_already_set();
   }
-  const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
-  if (size != width) {
-    RaiseRowError(row, -1, wanted + "; this one has " + std::to_string(size));
+  const auto read = static_cast<std::size_t>(PyTuple_GET_SIZE(values.ptr()));
+  if (read != width) {
+    RaiseRowError(row, -1, wanted + "; this one has " + std::to_string(read));
   }
   return values;
 }
