@@ -17,6 +17,7 @@ from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
 from nlog.profile import Profile, RuleProfile, TableProfile
 from nlog.program import Program
+from nlog.python_functions import function, ip4, ip6, mac, prefix
 from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
 from nlog.tables import Snapshot, TableView
@@ -40,6 +41,11 @@ __all__ = [
     "Transaction",
     "TransactionError",
     "Work",
+    "function",
+    "ip4",
+    "ip6",
     "load",
+    "mac",
     "parse",
+    "prefix",
 ]
