@@ -20,9 +20,7 @@ from nlog.python_functions import Function, by_name
 from nlog.types import case_class
 
 
-def load(
-    *paths: str | os.PathLike[str], functions: Iterable[Function[..., Any]] = ()
-) -> Program:
+def load(*paths: str | os.PathLike[str], functions: Iterable[Function[..., Any]] = ()) -> Program:
     """Read, parse and check rule files and all they import, as one program.
 
     Its rules may call `functions`, made by `@nlog.function`, and so may those that are added.
@@ -41,9 +39,7 @@ def load(
     return _check(units, functions)
 
 
-def parse(
-    text: str, name: str = "<text>", functions: Iterable[Function[..., Any]] = ()
-) -> Program:
+def parse(text: str, name: str = "<text>", functions: Iterable[Function[..., Any]] = ()) -> Program:
     """Parse and check a text; `name` is used in messages, and imports are relative to it.
 
     `functions` as for `load`.
@@ -83,7 +79,7 @@ def without(program: Program, name: str) -> Program:
     return _check(kept, program.functions)
 
 
-def _check(units: list[Unit], functions: Iterable[Function[..., Any]]) -> Program:
+def _check(units: list[Unit], functions: Iterable[Function[..., Any]] = ()) -> Program:
     callable_ = by_name(functions)
     modules = _linked(units)
     diagnostics: list[Diagnostic] = []

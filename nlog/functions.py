@@ -264,6 +264,11 @@ def fill(type_: Type, element: Type | None) -> Type:
     return element if type_ == ELEMENT else type_
 
 
+def is_open(type_: Type) -> bool:
+    """Whether ELEMENT is in it."""
+    return fill(type_, INT) != type_
+
+
 def _takes(parameter: Type, argument: Type | None, element: list[Type]) -> bool:
     if argument is None:
         return isinstance(parameter, List | Optional) or parameter == ELEMENT

@@ -59,6 +59,7 @@ class Function(Generic[Parameters, Result]):
     _annotations: Mapping[str, Any]
 
     def __call__(self, *arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        """What the function gives in Python."""
         return self.body(*arguments, **named)
 
     def __repr__(self) -> str:
@@ -95,7 +96,9 @@ def function(body: Callable[Parameters, Result]) -> Function[Parameters, Result]
         if parameter.kind not in {parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD}:
             raise TypeError(f"{_place(name, parameter.name)}: rules give arguments by position")
         if parameter.default is not parameter.empty:
-            raise TypeError(f"{_place(name, parameter.name)}: rules give every argument; no default")
+            raise TypeError(
+                f"{_place(name, parameter.name)}: rules give every argument; no default"
+            )
         annotations[parameter.name] = hints.get(parameter.name, parameter.empty)
     annotations["return"] = hints.get("return", inspect.Parameter.empty)
     for key, annotation in annotations.items():

@@ -28,6 +28,7 @@ from nlog.functions import (
     element_of,
     element_type,
     fill,
+    is_open,
     overloads,
     resolve,
 )
@@ -376,7 +377,7 @@ class Expressions:
             result = fill(overload.result, element)
         wanted = [None if p is None else fill(p, element) for p in overload.parameters]
         checked = [
-            self.check(operand, None if element is None and type_ is None else parameter)
+            self.check(operand, None if type_ is None and is_open(parameter) else parameter)
             for operand, type_, parameter in zip(operands, types, wanted, strict=True)
         ]
         return _applied(overload, checked, result)
@@ -403,7 +404,14 @@ class Expressions:
             f"`input table {name}(column: type)`"
         )
         declared = self._declarations
-        known = [*FUNCTIONS, SOME, *declared.functions, *declared.records, *declared.cases, *declared.tables]
+        known = [
+            *FUNCTIONS,
+            SOME,
+            *declared.functions,
+            *declared.records,
+            *declared.cases,
+            *declared.tables,
+        ]
         ways_out = declared.ways_to_see(name) or suggest(name, known) or (declare_it,)
         return self.fail(
             Diagnostic(

@@ -63,7 +63,7 @@ def call(apply: Apply, values: Sequence[Any]) -> Any:
 
 
 def _called(foreign: ForeignFunction, values: Sequence[Any]) -> Any:
-    """What a Python function gives; one that raises anything, or gives another type, has no value."""
+    """What a Python function gives; none if it raises anything, or gives another type."""
     try:
         value = foreign.body(*values)
     except Exception as error:

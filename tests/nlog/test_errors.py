@@ -11,6 +11,7 @@ writes the answers anew, to be read in the diff with the eyes of who made the mi
 import ast
 import os
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
@@ -19,6 +20,21 @@ import nlog
 HERE = Path(__file__).parent
 PROGRAMS = sorted((HERE / "errors").glob("*.nlog"))
 WRITE = "NLOG_WRITE_EXPECTED" in os.environ
+
+
+@nlog.function
+def hash_bucket(name: str, buckets: int) -> int:
+    """A function that programs may call wrongly."""
+    return sum(name.encode()) % buckets
+
+
+@nlog.function
+def path_cost(path: Annotated[Any, "hop_path"]) -> int:
+    """A function whose type no program declares."""
+    return len(path)
+
+
+FUNCTIONS = (hash_bucket, path_cost)
 
 
 def slugs_in_source() -> set[str]:
@@ -44,7 +60,7 @@ def slug_of(program: Path) -> str:
 def test_the_answer_is_the_expected_one(program: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(program.parent)
     with pytest.raises(nlog.RuleError) as caught:
-        nlog.load(program.name)
+        nlog.load(program.name, functions=FUNCTIONS)
     answer = f"{caught.value}\n"
     expected = program.with_suffix(".expected")
     if WRITE:
@@ -66,7 +82,7 @@ def test_every_answer_has_a_program():
 def test_a_label_lies_in_its_source(program: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(program.parent)
     with pytest.raises(nlog.RuleError) as caught:
-        nlog.load(program.name)
+        nlog.load(program.name, functions=FUNCTIONS)
     for diagnostic in caught.value.diagnostics:
         for label in (diagnostic.primary, *diagnostic.secondary):
             assert 0 <= label.span.start <= label.span.end <= len(label.span.source.text) + 1
