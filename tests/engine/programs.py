@@ -24,7 +24,7 @@ from typing import Annotated, Any
 from attrs import define, field, frozen
 
 import nlog
-from nlog.types import INT, SCALARS, Record, Union, case_class
+from nlog.types import INT, Record, Union, case_class
 from tests.engine.optima import Optima
 from tests.engine.shapes import TableShape
 
@@ -361,8 +361,7 @@ class _RuleWriter:
         if self.risky and self._chance(40):
             value = self._risk()
         forms = [f"any({value})"]
-        if type_ in SCALARS:
-            forms += [f"min({value})", f"max({value})"] * 2
+        forms += [f"min({value})", f"max({value})"] * 2
         if type_ == "int":
             counted = self._value(self.order.choice([*self.variables, "int"]))
             forms += [f"sum({value})", f"sum({value})", "count()", f"count({counted})"]
