@@ -20,7 +20,7 @@ from tests.engine.histories import RuleChange, Script, random_trial
 from tests.engine.programs import FUNCTIONS, random_program
 from tests.engine.trial import run_seed, shrink
 
-SEEDS = range(960)
+SEEDS = range(976)
 BATCH = 8
 EVENTS = 12
 
