@@ -12,7 +12,7 @@ from typing import Any
 from attrs import evolve
 
 from nlog import syntax
-from nlog.check import check_rule, declare, ground, stratify
+from nlog.check import check_rule, declare, ground, stratify, warnings
 from nlog.diagnostics import Diagnostic, RuleError, Source, TransactionError, suggest
 from nlog.parser import closure, follow_imports, parse_module, read_modules
 from nlog.program import Program, Rule, Unit
@@ -103,7 +103,8 @@ def _check(units: list[Unit], functions: Iterable[Function[..., Any]] = ()) -> P
         for name, union in declarations.cases.items()
     }
     given = tuple(callable_.values())
-    return Program(tables, tuple(rules), strata, tuple(units), cases, given)
+    warned = tuple(warnings(list(zip(modules, seen, strict=True)), tables, rules))
+    return Program(tables, tuple(rules), strata, tuple(units), cases, given, warned)
 
 
 def _linked(units: list[Unit]) -> list[syntax.Module]:
