@@ -17,6 +17,7 @@ from nlog.diagnostics import Diagnostic, RuleError, TransactionError
 from nlog.explain import Derivation
 from nlog.profile import Profile, RuleProfile, TableProfile
 from nlog.program import Program
+from nlog.python_functions import Function, function, ip4, ip6, mac, prefix
 from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
 from nlog.tables import Snapshot, TableView
@@ -29,6 +30,7 @@ __all__ = [
     "Derivation",
     "Diagnostic",
     "Engine",
+    "Function",
     "Limits",
     "Profile",
     "Program",
@@ -40,6 +42,11 @@ __all__ = [
     "Transaction",
     "TransactionError",
     "Work",
+    "function",
+    "ip4",
+    "ip6",
     "load",
+    "mac",
     "parse",
+    "prefix",
 ]

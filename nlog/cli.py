@@ -44,7 +44,7 @@ def main() -> None:
 @main.command()
 @_RULES
 def check(rules: tuple[Path, ...]) -> None:
-    """Read rule files and report every mistake, or what they declare."""
+    """Read rule files and report every mistake, or warnings and what they declare."""
     program = _guard(load, *rules)
     recursive = sum(stratum.recursive for stratum in program.strata)
     sizes = [
@@ -52,7 +52,10 @@ def check(rules: tuple[Path, ...]) -> None:
         counted(len(program.rules), "rule"),
         counted(len(program.strata), "stratum", "strata"),
     ]
-    click.echo(f"{', '.join(sizes)} ({recursive} recursive): no mistakes")
+    for warning in program.warnings:
+        click.echo(f"{warning}\n", err=True)
+    warned = f", {counted(len(program.warnings), 'warning')}" if program.warnings else ""
+    click.echo(f"{', '.join(sizes)} ({recursive} recursive): no mistakes{warned}")
 
 
 @main.command()

@@ -6,19 +6,24 @@ mistakes of the first stage that found any; of what cannot be read, the first in
 """
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 from attrs import evolve
 
 from nlog import syntax
-from nlog.check import check_rule, declare, ground, stratify
+from nlog.check import check_rule, declare, ground, stratify, warnings
 from nlog.diagnostics import Diagnostic, RuleError, Source, TransactionError, suggest
 from nlog.parser import closure, follow_imports, parse_module, read_modules
 from nlog.program import Program, Rule, Unit
+from nlog.python_functions import Function, by_name
 from nlog.types import case_class
 
 
-def load(*paths: str | os.PathLike[str]) -> Program:
+def load(*paths: str | os.PathLike[str], functions: Iterable[Function[..., Any]] = ()) -> Program:
     """Read, parse and check rule files and all they import, as one program.
+
+    Its rules may call `functions`, made by `@nlog.function`, and so may those that are added.
 
     Raises RuleError with every mistake of the first stage that found any, but of each file only the
     first mistake of syntax.
@@ -30,17 +35,22 @@ def load(*paths: str | os.PathLike[str]) -> Program:
             raise TypeError(f"{path!r} is no path: write load(*paths) if it holds some")
     modules, roots = read_modules(paths)
     named = zip(paths, roots, strict=True)
-    return _check([Unit(str(path), 0, closure(root, modules)) for path, root in named])
+    units = [Unit(str(path), 0, closure(root, modules)) for path, root in named]
+    return _check(units, functions)
 
 
-def parse(text: str, name: str = "<text>") -> Program:
-    """Parse and check a text; `name` is used in messages, and imports are relative to it."""
+def parse(text: str, name: str = "<text>", functions: Iterable[Function[..., Any]] = ()) -> Program:
+    """Parse and check a text; `name` is used in messages, and imports are relative to it.
+
+    `functions` as for `load`.
+    """
     if not isinstance(text, str):
         raise TypeError(
             f"parse() takes rules as str, not {type(text).__name__}: load() reads files"
         )
     _check_name(name)
-    return _check([Unit(name, 0, follow_imports(parse_module(Source(name, text))))])
+    unit = Unit(name, 0, follow_imports(parse_module(Source(name, text))))
+    return _check([unit], functions)
 
 
 def extend(program: Program, source: str | os.PathLike[str], name: str) -> Program:
@@ -59,7 +69,7 @@ def extend(program: Program, source: str | os.PathLike[str], name: str) -> Progr
         read, (root,) = read_modules([source])
         modules = closure(root, read)
     turn = 1 + max((unit.turn for unit in program.units), default=0)
-    return _check([*program.units, Unit(name, turn, modules)])
+    return _check([*program.units, Unit(name, turn, modules)], program.functions)
 
 
 def without(program: Program, name: str) -> Program:
@@ -68,7 +78,7 @@ def without(program: Program, name: str) -> Program:
     if len(kept) == len(program.units):
         hint = suggest(name, [unit.name for unit in program.units])
         raise TransactionError("; ".join([f"there are no rules named `{name}`", *hint]))
-    return _check(kept)
+    return _check(kept, program.functions)
 
 
 def _check_name(name: object) -> None:
@@ -76,11 +86,12 @@ def _check_name(name: object) -> None:
         raise TypeError(f"the name of rules is a str, not {name!r}")
 
 
-def _check(units: list[Unit]) -> Program:
+def _check(units: list[Unit], functions: Iterable[Function[..., Any]] = ()) -> Program:
+    callable_ = by_name(functions)
     modules = _linked(units)
     diagnostics: list[Diagnostic] = []
     report = diagnostics.append
-    tables, seen = declare(modules, report)
+    tables, seen = declare(modules, callable_, report)
     _raise(diagnostics)
     rules: list[Rule] = []
     for module, declarations in zip(modules, seen, strict=True):
@@ -98,7 +109,9 @@ def _check(units: list[Unit]) -> Program:
         for declarations in reversed(seen)
         for name, union in declarations.cases.items()
     }
-    return Program(tables, tuple(rules), strata, tuple(units), cases)
+    given = tuple(callable_.values())
+    warned = tuple(warnings(list(zip(modules, seen, strict=True)), tables, rules))
+    return Program(tables, tuple(rules), strata, tuple(units), cases, given, warned)
 
 
 def _linked(units: list[Unit]) -> list[syntax.Module]:

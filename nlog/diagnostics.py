@@ -53,7 +53,7 @@ class Label:
 
 @frozen
 class Diagnostic:
-    """One mistake: where it is, what it is, and the way out."""
+    """One mistake, or by its severity a warning: where it is, what it is, and the way out."""
 
     slug: str
     message: str

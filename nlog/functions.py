@@ -10,7 +10,8 @@ An aggregate is written like a function, of one row's value, and stands for a fu
 values of a group. Its core's name is that of plan.py's `AggregateFunction`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from attrs import frozen
 
@@ -22,7 +23,6 @@ from nlog.types import (
     IP6,
     MAC,
     PREFIX,
-    SCALARS,
     STR,
     List,
     Optional,
@@ -32,13 +32,35 @@ from nlog.types import (
 
 ELEMENT = Scalar("element")
 
+# Makes an optional; its argument may be a pattern, so it is no function like others.
+SOME = "some"
+# Calls the Python function that is its first argument (core/foreign.h).
+FOREIGN = "foreign.call"
+
+
+@frozen
+class ForeignFunction:
+    """A Python function, with the types of its parameters and result in some program."""
+
+    name: str
+    body: Callable[..., Any]
+    parameters: tuple[Type, ...]
+    result: Type
+
+    @property
+    def overload(self) -> "Overload":
+        """The function as rules know it."""
+        return Overload(
+            self.name, self.parameters, self.result, FOREIGN, fallible=True, foreign=self
+        )
+
 
 @frozen
 class Overload:
     """`name(parameters) -> result`, run as `core`; `swapped` passes two arguments in reverse.
 
     One that is `fallible` has no value for some arguments. One that is `typed` passes the type of
-    its first argument as well, after all others.
+    its first argument as well, after all others; a `foreign` one passes itself, before them.
     """
 
     name: str
@@ -48,6 +70,7 @@ class Overload:
     swapped: bool = False
     fallible: bool = False
     typed: bool = False
+    foreign: ForeignFunction | None = None
 
     def __str__(self) -> str:
         parameters = [str(parameter) for parameter in self.parameters]
@@ -165,8 +188,8 @@ _AGGREGATES = (
     Overload("count", (), INT, "count"),
     Overload("count", (ELEMENT,), INT, "distinct"),
     Overload("sum", (INT,), INT, "sum"),
-    *(Overload("min", (scalar,), scalar, "min") for scalar in SCALARS.values()),
-    *(Overload("max", (scalar,), scalar, "max") for scalar in SCALARS.values()),
+    Overload("min", (ELEMENT,), ELEMENT, "min"),
+    Overload("max", (ELEMENT,), ELEMENT, "max"),
     Overload("list", (ELEMENT,), List(ELEMENT), "list"),
     Overload("set", (ELEMENT,), List(ELEMENT), "set"),
     Overload("any", (ELEMENT,), ELEMENT, "any"),
@@ -184,7 +207,7 @@ OVERLOADS = _by_name(_ALL)
 AGGREGATES = _by_name(_AGGREGATES)
 
 # By the core's names.
-FALLIBLE = frozenset(overload.core for overload in _ALL if overload.fallible)
+FALLIBLE = frozenset({FOREIGN, *(overload.core for overload in _ALL if overload.fallible)})
 
 FUNCTIONS = tuple(
     name for name in OVERLOADS if name.isidentifier() and name not in {"negative", "in"}
@@ -238,6 +261,11 @@ def fill(type_: Type, element: Type | None) -> Type:
         case Optional():
             return Optional(fill(type_.element, element))
     return element if type_ == ELEMENT else type_
+
+
+def is_open(type_: Type) -> bool:
+    """Whether ELEMENT is in it."""
+    return fill(type_, INT) != type_
 
 
 def _takes(parameter: Type, argument: Type | None, element: list[Type]) -> bool:

@@ -37,6 +37,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
+from nlog.functions import ForeignFunction
 from nlog.types import Type
 
 UNIT_TABLE = "$unit"
@@ -232,7 +233,11 @@ class TablePlan:
 
 @frozen
 class Plan:
-    """Everything the core needs; tables are numbered by their place."""
+    """Everything the core needs; tables are numbered by their place, Python functions likewise.
+
+    A later plan for the same core has the functions of earlier ones, and may have more.
+    """
 
     tables: tuple[TablePlan, ...]
     strata: tuple[StratumPlan, ...]
+    functions: tuple[ForeignFunction, ...] = ()

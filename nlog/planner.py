@@ -24,7 +24,7 @@ from attrs import define, evolve, field
 
 from nlog import plan as p
 from nlog.engine import _core
-from nlog.functions import FALLIBLE
+from nlog.functions import FALLIBLE, ForeignFunction
 from nlog.lower import lower
 from nlog.program import (
     Apply,
@@ -44,7 +44,7 @@ from nlog.program import (
     Var,
     variables,
 )
-from nlog.types import BOOL, TREE, TYPE, Tree, Type, describe
+from nlog.types import BOOL, FUNCTION, INT, TREE, TYPE, Tree, Type, describe
 
 CHECK_POSITION = -1
 
@@ -55,7 +55,8 @@ class Layout:
 
     A number means one table for as long as the core lives: `known` has all that ever were, those
     that went, too, and one that comes back gets its old number. `sizes`, of some or of no tables,
-    decides where a body begins that has nothing to begin with.
+    decides where a body begins that has nothing to begin with. `functions`, shared by all layouts
+    for a core, has the Python functions that any of its plans called; they keep their numbers.
     """
 
     numbers: dict[str, int] = field(factory=dict)
@@ -63,11 +64,12 @@ class Layout:
     indexes: dict[str, list[tuple[int, ...]]] = field(factory=dict)
     known: list[Table] = field(factory=list)
     sizes: Mapping[str, int] = field(factory=dict)
+    functions: list[ForeignFunction] = field(factory=list)
 
     def extended(self, program: Program, renamed: Mapping[str, str] | None = None) -> "Layout":
         """A layout for a lowered program, of which some tables had other names here."""
         old = {(renamed or {}).get(name, name): name for name in self.numbers}
-        layout = Layout(known=[*self.known], sizes=self.sizes)
+        layout = Layout(known=[*self.known], sizes=self.sizes, functions=self.functions)
         for table in program.tables.values():
             name = old.get(table.name)
             if name is not None and _same_shape(self.known[self.numbers[name]], table):
@@ -84,7 +86,7 @@ class Layout:
     def restricted(self, program: Program) -> "Layout":
         """The layout for some of the tables, with the numbers that they have here."""
         numbers = {name: self.numbers[name] for name in program.tables}
-        kept = Layout(numbers, known=[*self.known], sizes=self.sizes)
+        kept = Layout(numbers, known=[*self.known], sizes=self.sizes, functions=self.functions)
         kept.indexes = {name: [*self.indexes[name]] for name in numbers if name in self.indexes}
         for stratum in program.strata:
             kept.recursions.update(dict.fromkeys(stratum.tables, stratum.tables))
@@ -115,6 +117,12 @@ class Layout:
         if columns not in known:
             known.append(columns)
         return known.index(columns)
+
+    def function(self, called: ForeignFunction) -> int:
+        """The number of a Python function."""
+        if called not in self.functions:
+            self.functions.append(called)
+        return self.functions.index(called)
 
     def served(self, table: str, columns: tuple[int, ...]) -> tuple[int, ...]:
         """The most of `columns` that an index of `table` is on; all if it has none on any."""
@@ -157,7 +165,7 @@ def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
         )
         for number, table in enumerate(layout.known)
     )
-    return p.Plan(tables, tuple(strata))
+    return p.Plan(tables, tuple(strata), tuple(layout.functions))
 
 
 def _owned(program: Program) -> list[list[Rule]]:
@@ -458,6 +466,8 @@ class _Placement:
             known = p.Constant(register, constant.type, constant.value)
             if constant.type == TYPE:
                 known = p.Constant(register, TREE, describe(constant.value))
+            elif constant.type == FUNCTION:
+                known = p.Constant(register, INT, self._layout.function(constant.value))
             self._constants[constant.type, constant.value] = known
         return known.register
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from nlog.diagnostics import Span, suggest
+from nlog.diagnostics import Diagnostic, Span, suggest
+from nlog.python_functions import Function
 from nlog.syntax import Module
 from nlog.types import Case, Type
 
@@ -208,6 +209,8 @@ class Program:
 
     `units` is what the program was made from, from which larger and smaller ones can be made.
     `cases` has, by name, the class of every case of a union: `program.cases["output"](port=1)`.
+    `functions` are the Python functions that its rules, and those added later, may call.
+    `warnings` are what is no mistake, but looks like one.
     """
 
     tables: dict[str, Table]
@@ -215,6 +218,8 @@ class Program:
     strata: tuple[Stratum, ...]
     units: tuple[Unit, ...] = field(default=(), eq=False)
     cases: dict[str, type[Case]] = field(factory=dict, eq=False)
+    functions: tuple[Function[..., Any], ...] = field(default=(), eq=False)
+    warnings: tuple[Diagnostic, ...] = field(default=(), eq=False)
 
     def table(self, name: str) -> Table:
         """The table of that name; KeyError has the nearest if there is none."""

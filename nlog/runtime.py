@@ -54,7 +54,9 @@ class Engine:
             self._core = _core.Database(compiled, limits.rows, limits.seconds)
         except REFUSALS as error:
             when = ", with all inputs empty"
-            raise refusal(error, self._lowered, limits, self._layout.names, when) from None
+            raise refusal(
+                error, self._lowered, limits, self._layout.names, when
+            ) from error.__cause__
         self._lock = RLock()
         self._open = False
         self._explainer: Explainer | None = None

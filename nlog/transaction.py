@@ -96,7 +96,7 @@ class Transaction:
         try:
             deltas = dict(engine._core.prepare())
         except REFUSALS as error:
-            raise self._refusal(error) from None
+            raise self._refusal(error) from error.__cause__
         self._state = "prepared"
         numbers = _outputs(engine.program, engine._layout)
         if self._next is not None:

@@ -97,9 +97,10 @@ BYTES = Scalar("bytes")
 SCALARS = {type_.name: type_ for type_ in (BOOL, INT, STR, MAC, IP4, IP6, PREFIX, BYTES)}
 
 # What programs do not name. A constant of TYPE is a type, and reaches the core as a tree: a number,
-# a text, or a tuple of trees.
+# a text, or a tuple of trees; one of FUNCTION is a Python function, and reaches it as a number.
 TYPE = Scalar("type")
 TREE = Scalar("tree")
+FUNCTION = Scalar("function")
 Tree = int | str | tuple["Tree", ...]
 
 _RECORD, _LIST, _OPTIONAL, _UNION = range(len(SCALARS), len(SCALARS) + 4)

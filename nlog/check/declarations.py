@@ -5,7 +5,7 @@ contain others but not themselves, since every value is finite and interned bott
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import define, field, frozen
 
@@ -14,6 +14,7 @@ from nlog.check.modifiers import Report, judge_item, kind_of
 from nlog.check.scopes import Declared, Scope, duplicate, is_shown, public_names, scopes
 from nlog.diagnostics import Diagnostic, Label, Span, suggest
 from nlog.program import Column, Table
+from nlog.python_functions import Function
 from nlog.types import SCALARS, List, Optional, Record, Type, Union
 
 # What other languages call a list.
@@ -43,10 +44,15 @@ class Declarations:
     cases: dict[str, Union] = field(factory=dict)
     tables: dict[str, Table] = field(factory=dict)
     hidden: Mapping[str, Declared] = field(factory=dict)
+    functions: Mapping[str, Function[..., Any]] = field(factory=dict)
 
     def ways_to_see(self, name: str) -> tuple[str, ...]:
         """How to make a declaration of another file seen here, if one has this name."""
         return _ways_to_see(name, self.hidden)
+
+    def named_types(self) -> dict[str, Type]:
+        """The records and unions."""
+        return {**self.records, **{union.name: union for union in self.cases.values()}}
 
     def structure(self, name: str) -> Structure | None:
         """What `name(…)` makes, if it is a record or a case."""
@@ -61,20 +67,23 @@ class Declarations:
 
 
 def declare(
-    modules: Sequence[syntax.Module], report: Report
+    modules: Sequence[syntax.Module], functions: Mapping[str, Function[..., Any]], report: Report
 ) -> tuple[dict[str, Table], list[Declarations]]:
     """All tables by their names outside of rules, and the declarations that each module sees."""
     for module in modules:
         for item in module.items:
             judge_item(item, report)
-    return _Declarer(scopes(modules, report), report).run()
+    return _Declarer(scopes(modules, functions, report), functions, report).run()
 
 
 class _Declarer:
     """Resolves records and unions on demand, so that their order does not matter."""
 
-    def __init__(self, all_scopes: list[Scope], report: Report) -> None:
+    def __init__(
+        self, all_scopes: list[Scope], functions: Mapping[str, Function[..., Any]], report: Report
+    ) -> None:
         self._report = report
+        self._functions = functions
         self._scopes = all_scopes
         self._home = {id(item): scope for scope in all_scopes for item in scope.own.values()}
         self._types: dict[int, Record | Union] = {}
@@ -102,6 +111,7 @@ class _Declarer:
                 dict(self._seen(scope, self._unions)),
                 {n: tables[id(i)] for n, i in scope.names.items() if id(i) in tables},
                 scope.hidden,
+                self._functions,
             )
             for scope in self._scopes
         ]

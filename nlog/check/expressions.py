@@ -18,22 +18,24 @@ from nlog.check.mistakes import (
     wrong_arity,
 )
 from nlog.check.modifiers import Report
-from nlog.check.scopes import SOME
 from nlog.diagnostics import Diagnostic, Label, suggest
 from nlog.functions import (
     AGGREGATES,
     FUNCTIONS,
     OVERLOADS,
+    SOME,
     Overload,
     element_of,
     element_type,
     fill,
+    is_open,
     overloads,
     resolve,
 )
 from nlog.program import Aggregate, Apply, Const, Expr, If, Var
 from nlog.types import (
     BOOL,
+    FUNCTION,
     INT,
     IP4,
     IP6,
@@ -102,7 +104,7 @@ class Expressions:
         name, operands = _operands(expression)
         if any(not self.is_known(operand) for operand in operands):
             return None
-        found = resolve(overloads(name), [self.type_of(operand) for operand in operands])
+        found = resolve(self._overloads(name), [self.type_of(operand) for operand in operands])
         return found[1] if found else None
 
     def _first_type(self, *expressions: syntax.Expression) -> Type | None:
@@ -182,10 +184,35 @@ class Expressions:
             return self._structure(call, structure)
         if call.name == SOME:
             return self._some(call, expected)
-        if call.name not in FUNCTIONS:
+        if call.name in self._declarations.functions:
+            self._reject_unknown_types(call)
+        elif call.name not in FUNCTIONS:
             raise self._unknown_function(call)
         self._reject_names(call, "function")
         return self._apply(call, expected)
+
+    def _overloads(self, name: str) -> tuple[Overload, ...]:
+        function = self._declarations.functions.get(name)
+        if function is None:
+            return overloads(name)
+        try:
+            return (function.bound(self._declarations.named_types()).overload,)
+        except LookupError:
+            return ()
+
+    def _reject_unknown_types(self, call: syntax.Call) -> None:
+        declared = self._declarations.named_types()
+        try:
+            self._declarations.functions[call.name].bound(declared)
+        except LookupError as error:
+            (name,) = error.args
+            message = f"the annotations of `{call.name}` name a type `{name}`, which there is not"
+            helps = self._declarations.ways_to_see(name) or suggest(name, declared)
+            declare_it = (f"declare it: `record {name}(field: type)`",)
+            label = Label(call.name_span)
+            raise self.fail(
+                Diagnostic("unknown-type", message, label, helps=helps or declare_it)
+            ) from None
 
     def _reject_names(self, call: syntax.Call, what: str) -> None:
         named = next((a for a in call.arguments if a.name is not None), None)
@@ -337,11 +364,12 @@ class Expressions:
     def _apply(self, expression: syntax.Expression, expected: Type | None) -> Apply:
         name, operands = _operands(expression)
         types = [self.type_of(operand) for operand in operands]
-        found = resolve(overloads(name), types)
+        candidates = self._overloads(name)
+        found = resolve(candidates, types)
         if found is None:
             for operand in operands:
                 self.check(operand)
-            raise self.fail(no_overload(expression.span, name, overloads(name), types))
+            raise self.fail(no_overload(expression.span, name, candidates, types))
         overload, result = found
         element = element_type(overload, types)
         if element is None and expected is not None:
@@ -349,7 +377,7 @@ class Expressions:
             result = fill(overload.result, element)
         wanted = [None if p is None else fill(p, element) for p in overload.parameters]
         checked = [
-            self.check(operand, None if element is None and type_ is None else parameter)
+            self.check(operand, None if type_ is None and is_open(parameter) else parameter)
             for operand, type_, parameter in zip(operands, types, wanted, strict=True)
         ]
         return _applied(overload, checked, result)
@@ -376,7 +404,14 @@ class Expressions:
             f"`input table {name}(column: type)`"
         )
         declared = self._declarations
-        known = [*FUNCTIONS, SOME, *declared.records, *declared.cases, *declared.tables]
+        known = [
+            *FUNCTIONS,
+            SOME,
+            *declared.functions,
+            *declared.records,
+            *declared.cases,
+            *declared.tables,
+        ]
         ways_out = declared.ways_to_see(name) or suggest(name, known) or (declare_it,)
         return self.fail(
             Diagnostic(
@@ -403,6 +438,8 @@ def _applied(overload: Overload, arguments: list[Expr], result: Type) -> Apply:
     given = [*reversed(arguments)] if overload.swapped else list(arguments)
     if overload.typed:
         given.append(Const(arguments[0].type, TYPE))
+    if overload.foreign is not None:
+        given.insert(0, Const(overload.foreign, FUNCTION))
     return Apply(overload.core, tuple(given), result)
 
 

@@ -64,7 +64,7 @@ def _uses(literal: BodyLiteral) -> list[Var]:
 
 
 def _ungrounded(name: str, source: RuleSyntax, bound: list[str]) -> Diagnostic:
-    spans = [span for found, span in _names(source) if found == name]
+    spans = [span for found, span in names_of_rule(source) if found == name]
     helps: tuple[str, ...] = WAYS_TO_BIND
     if len(spans) == 1 and any(_negates(literal, spans[0]) for literal in source.body):
         helps = ("`_` stands for any value", *helps)
@@ -85,7 +85,7 @@ def _negates(literal: syntax.Condition | syntax.Binding, span: Span) -> bool:
     return within and isinstance(literal, syntax.Condition) and literal.negated
 
 
-def _names(rule: RuleSyntax) -> list[tuple[str, Span]]:
+def names_of_rule(rule: RuleSyntax) -> list[tuple[str, Span]]:
     """Every name in the rule and where it stands, the head's first."""
     found: list[tuple[str, Span]] = []
 

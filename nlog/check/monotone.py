@@ -25,7 +25,7 @@ from attrs import define, frozen
 
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label
-from nlog.functions import OVERLOADS
+from nlog.functions import FOREIGN, OVERLOADS
 from nlog.program import (
     Aggregate,
     Apply,
@@ -203,6 +203,8 @@ class _RuleAnalysis:
             case Apply(function="int.mul", arguments=(_, Const(value=factor))) if factor:
                 return flows[0] if factor > 0 else _turned(flows[0])
         name = SYMBOLS.get(expression.function, "a record or list")
+        if expression.function == FOREIGN and isinstance(expression.arguments[0], Const):
+            name = expression.arguments[0].value.name
         return self._fail(moving[0], f"goes through `{name}`, which may not keep its order")
 
     def _sum(self, left: _Flow, right: _Flow) -> _Flow:

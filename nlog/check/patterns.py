@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from nlog import syntax
 from nlog.check.declarations import Declarations
 from nlog.check.expressions import Expressions, MistakeError
-from nlog.check.scopes import SOME
 from nlog.diagnostics import Diagnostic, Label
+from nlog.functions import SOME
 from nlog.program import Apply, Assign, BodyLiteral, Const, Expr, Filter, Var
 from nlog.types import BOOL, INT, List, Optional, Type
 

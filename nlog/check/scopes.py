@@ -11,7 +11,7 @@ Outside of rules, as in `engine[name]`, a table goes by its own name. Of private
 name the first keeps it, unless a table that is shown has it; the others are called `file::name`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import PurePath
 
 from attrs import frozen
@@ -19,10 +19,8 @@ from attrs import frozen
 from nlog import syntax
 from nlog.check.modifiers import Report
 from nlog.diagnostics import Diagnostic, Label, Span
-from nlog.functions import AGGREGATES, FUNCTIONS
+from nlog.functions import AGGREGATES, FUNCTIONS, SOME
 from nlog.types import SCALARS
-
-SOME = "some"
 
 Declared = syntax.RecordSyntax | syntax.UnionSyntax | syntax.CaseSyntax | syntax.TableSyntax
 Names = dict[str, Declared]
@@ -37,9 +35,11 @@ class Scope:
     hidden: Names
 
 
-def scopes(modules: Sequence[syntax.Module], report: Report) -> list[Scope]:
-    """The scope of each module, in their order."""
-    own = {module.key: _own(module, report) for module in modules}
+def scopes(
+    modules: Sequence[syntax.Module], functions: Collection[str], report: Report
+) -> list[Scope]:
+    """The scope of each module, in their order; `functions` are the names of Python functions."""
+    own = {module.key: _own(module, functions, report) for module in modules}
     _judge_shown(own.values(), report)
     shown = _shown(modules, own)
     everything = {name: item for names in own.values() for name, item in names.items()}
@@ -88,7 +88,7 @@ def duplicate(
     report(Diagnostic("duplicate-declaration", message, again, first, helps=helps))
 
 
-def _own(module: syntax.Module, report: Report) -> Names:
+def _own(module: syntax.Module, functions: Collection[str], report: Report) -> Names:
     names: Names = {}
     for item in _declared(module):
         if item.name in names:
@@ -97,6 +97,11 @@ def _own(module: syntax.Module, report: Report) -> Names:
             message = f"`{item.name}` is the name of a built-in type, function or aggregate"
             label = Label(item.span)
             helps = ("give it another name",)
+            report(Diagnostic("duplicate-declaration", message, label, helps=helps))
+        elif item.name in functions:
+            message = f"`{item.name}` is the name of a Python function that the program is given"
+            helps = ("give one of them another name, or leave the function out",)
+            label = Label(item.span)
             report(Diagnostic("duplicate-declaration", message, label, helps=helps))
         else:
             names[item.name] = item

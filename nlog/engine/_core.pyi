@@ -6,7 +6,8 @@ records.
 
 Any thread may call anything; one call runs at a time, and `prepare` lets other Python threads run.
 On the main thread it lets signal handlers run, ten times a second; while it runs, these may
-call what reads tables, and get a RuntimeError from all else.
+call what reads tables, and get a RuntimeError from all else. A Python function that rules call
+gets one from everything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +18,8 @@ from nlog.plan import Plan, StartPlan
 class EvaluationError(Exception):
     """A function failed for rows that a commit would have left in place.
 
-    `args` are the number of the rule and a text such as `division by zero: 5 / 0`.
+    `args` are the number of the rule and a text such as `division by zero: 5 / 0`; `__cause__` is
+    the exception of a Python function, if one raised it.
     """
 
 class KeyConflictError(Exception):

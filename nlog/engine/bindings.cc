@@ -83,12 +83,13 @@ class Database {
     Extend(store_->tables, ReadTableCodecs(plan), 0);
     Extend(store_->keys, ReadKeyCodecs(plan), 0);
     const core::Plan core_plan = ReadPlan(plan, store_->codec);
+    store_->functions.Extend(plan.attr("functions"));
     core::Limits limits;
     limits.rows = rows_max.value_or(limits.rows);
     limits.seconds = seconds_max.value_or(limits.seconds);
     Refusing(*store_, [&] {
       Evaluate([&](const core::ShouldStop& should_stop) {
-        database_.emplace(core_plan, store_->interner, should_stop, limits);
+        database_.emplace(core_plan, store_->interner, should_stop, limits, &store_->functions);
       });
     });
   }
@@ -130,6 +131,7 @@ class Database {
     // Those of a change that was rolled back may be there still.
     Extend(store_->tables, std::move(tables), known);
     Extend(store_->keys, std::move(keys), known);
+    store_->functions.Extend(during.attr("functions"));
   }
 
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
@@ -228,7 +230,7 @@ class Database {
     std::vector<Word> words;
     EncodeRow(*store_, TableOf(*store_, py::cast<std::uint32_t>(check.attr("table"))), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
-    const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
+    const std::set<core::Derivation> found = FindDerivations(pipeline, words.data(), limit);
     words.clear();
     for (const core::Derivation& derivation : found) {
       for (const core::Support& support : derivation) {
@@ -266,6 +268,16 @@ class Database {
   }
 
  private:
+  std::set<core::Derivation> FindDerivations(const core::Pipeline& check, const Word* row,
+                                             std::size_t limit) {
+    const PythonFunctions::Evaluation evaluation(store_->functions);
+    try {
+      return database_->Derivations(check, row, limit);
+    } catch (const core::Interrupted&) {
+      throw py::error_already_set();
+    }
+  }
+
   using Write = void (core::Database::*)(std::uint32_t, const Word*);
 
   // Stages rows that may be new.

@@ -5,9 +5,6 @@
 #include <exception>
 #include <string>
 
-#include "core/evaluation.h"
-#include "core/guards.h"
-
 namespace py = pybind11;
 
 namespace nlog {
@@ -29,8 +26,6 @@ void TranslateException(std::exception_ptr exception) {
     if (exception) {
       std::rethrow_exception(exception);
     }
-  } catch (const core::EvaluationError& error) {
-    PyErr_SetObject(evaluation_error, py::make_tuple(error.rule(), error.what()).ptr());
   } catch (const core::LimitError& error) {
     const bool is_rows = error.limit() == core::LimitError::Limit::kRows;
     PyErr_SetObject(
@@ -55,8 +50,10 @@ PyObject* AddException(py::module_& module, const char* name, const char* doc) {
 }  // namespace
 
 void AddExceptions(py::module_& module) {
-  evaluation_error = AddException(module, "EvaluationError",
-                                  "A function failed; args are the rule's number and a text.");
+  evaluation_error =
+      AddException(module, "EvaluationError",
+                   "A function failed; args are the rule's number and a text, the cause is what a "
+                   "Python function raised.");
   key_error = AddException(module, "KeyConflictError",
                            "Rows have one key; args are a list of (table, row, row), and whether "
                            "there are more.");
@@ -91,6 +88,16 @@ void RaiseRefusal(Store& store, const core::ConstraintError& error) {
     tables[py::int_(rows.table)] = DecodeRows(store, rows.table, rows.words, rows.count);
   }
   Raise(constraint_error, py::make_tuple(tables));
+}
+
+void RaiseRefusal(Store& store, const core::EvaluationError& error) {
+  const py::object raised = py::handle(evaluation_error)(error.rule(), error.what());
+  py::object cause = store.functions.CauseOf(error.what());
+  if (cause) {
+    PyException_SetCause(raised.ptr(), cause.release().ptr());
+  }
+  PyErr_SetObject(evaluation_error, raised.ptr());
+  throw py::error_already_set();
 }
 
 }  // namespace nlog

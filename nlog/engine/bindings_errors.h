@@ -12,6 +12,8 @@
 #include <string>
 
 #include "bindings_store.h"
+#include "core/evaluation.h"
+#include "core/guards.h"
 
 namespace nlog {
 
@@ -22,16 +24,20 @@ void AddExceptions(pybind11::module_& module);
 
 [[noreturn]] void RaiseRefusal(Store& store, const core::KeyError& error);
 [[noreturn]] void RaiseRefusal(Store& store, const core::ConstraintError& error);
+[[noreturn]] void RaiseRefusal(Store& store, const core::EvaluationError& error);
 
 // Runs what commits; raises for Python what it is refused for. Requires: the lock of the store, and
 // the GIL.
 template <typename Commit>
 void Refusing(Store& store, Commit commit) {
+  const PythonFunctions::Evaluation evaluation(store.functions);
   try {
     commit();
   } catch (const core::KeyError& error) {
     RaiseRefusal(store, error);
   } catch (const core::ConstraintError& error) {
+    RaiseRefusal(store, error);
+  } catch (const core::EvaluationError& error) {
     RaiseRefusal(store, error);
   }
 }

@@ -87,48 +87,13 @@ core::RulePlan ReadRule(py::handle plan, Codec& codec) {
   return rule;
 }
 
-// The order of the values of a type of nlog/types.py.
-core::ValueOrder ReadOrder(const ValueType& type) {
-  using Kind = core::ValueOrder::Kind;
-  core::ValueOrder order;
-  switch (type.kind) {
-    case ValueType::Kind::kInt:
-      order.kind = Kind::kInt;
-      break;
-    case ValueType::Kind::kStr:
-    case ValueType::Kind::kBytes:
-      order.kind = Kind::kText;
-      break;
-    case ValueType::Kind::kRecord:
-      order.kind = Kind::kRecord;
-      break;
-    case ValueType::Kind::kList:
-    case ValueType::Kind::kOptional:
-      order.kind = Kind::kList;
-      break;
-    case ValueType::Kind::kIp6:
-      order.kind = Kind::kList;
-      order.parts.emplace_back();
-      break;
-    case ValueType::Kind::kUnion:
-      order.kind = Kind::kUnion;
-      break;
-    case ValueType::Kind::kPrefix:
-      order.kind = Kind::kPrefix;
-      break;
-    case ValueType::Kind::kBool:
-    case ValueType::Kind::kMac:
-    case ValueType::Kind::kIp4:
-    case ValueType::Kind::kTree:
-      break;
-  }
-  for (const ValueType& part : type.parts) {
-    order.parts.push_back(ReadOrder(part));
-  }
-  return order;
+// A type of nlog/types.py as core/values.h describes it.
+core::Word ReadType(py::handle type, Codec& codec) {
+  const py::module_ types = py::module_::import("nlog.types");
+  return codec.Encode(types.attr("describe")(type), ValueType(types.attr("TREE")));
 }
 
-core::AggregatePlan ReadAggregate(py::handle plan) {
+core::AggregatePlan ReadAggregate(py::handle plan, Codec& codec) {
   core::AggregatePlan aggregate{.number = py::cast<int>(plan.attr("number")),
                                 .source = py::cast<std::uint32_t>(plan.attr("source")),
                                 .head = py::cast<std::uint32_t>(plan.attr("head")),
@@ -138,16 +103,16 @@ core::AggregatePlan ReadAggregate(py::handle plan) {
   for (const py::handle function : plan.attr("functions")) {
     aggregate.functions.push_back({.function = py::cast<std::string>(function.attr("function")),
                                    .column = py::cast<int>(function.attr("column")),
-                                   .order = ReadOrder(ValueType(function.attr("type"))),
+                                   .type = ReadType(function.attr("type"), codec),
                                    .index = py::cast<int>(function.attr("index"))});
   }
   return aggregate;
 }
 
-core::OptimumPlan ReadOptimum(py::handle plan) {
+core::OptimumPlan ReadOptimum(py::handle plan, Codec& codec) {
   return {.column = py::cast<std::uint32_t>(plan.attr("column")),
           .is_least = py::cast<bool>(plan.attr("least")),
-          .order = ReadOrder(ValueType(plan.attr("type"))),
+          .type = ReadType(plan.attr("type"), codec),
           .index = py::cast<std::uint32_t>(plan.attr("index"))};
 }
 
@@ -202,11 +167,11 @@ core::Plan ReadPlan(py::handle plan, Codec& codec) {
       stratum.rules.push_back(ReadRule(rule, codec));
     }
     for (const py::handle optimum : stratum_plan.attr("optima")) {
-      stratum.optima.push_back(ReadOptimum(optimum));
+      stratum.optima.push_back(ReadOptimum(optimum, codec));
     }
     const py::object aggregate = stratum_plan.attr("aggregate");
     if (!aggregate.is_none()) {
-      stratum.aggregate = ReadAggregate(aggregate);
+      stratum.aggregate = ReadAggregate(aggregate, codec);
     }
     result.strata.push_back(std::move(stratum));
   }

@@ -14,11 +14,13 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "bindings_codec.h"
+#include "bindings_functions.h"
 #include "core/database.h"
 
 namespace nlog {
@@ -26,6 +28,7 @@ namespace nlog {
 struct Store {
   std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
   Codec codec{interner};
+  PythonFunctions functions{codec};
   // By number. They stay where they are: Python code that runs amid a conversion may add some.
   std::deque<TableCodec> tables;
   // Of the keys likewise; of a table without a key there are no columns.
@@ -33,13 +36,18 @@ struct Store {
   std::recursive_mutex mutex;
 };
 
-// Holds the lock of a store; lets other Python threads run while it waits.
+// Holds the lock of a store; lets other Python threads run while it waits. Throws if a Python
+// function runs, which an evaluation has called.
 class Guard {
  public:
   explicit Guard(Store& store) : lock_(store.mutex, std::try_to_lock) {
     if (!lock_) {
       const pybind11::gil_scoped_release release;
       lock_.lock();
+    }
+    if (store.functions.is_running()) {
+      throw std::runtime_error(
+          "a Python function that rules call must be pure: it cannot use the engine");
     }
   }
 

@@ -11,15 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from nlog.functions import FOREIGN, ForeignFunction
 from nlog.program import Apply
 from nlog.types import (
     BOOL,
     BYTES,
+    INT,
     IP4,
     IP6,
     MAC,
     PREFIX,
     STR,
+    Case,
     List,
     Optional,
     Record,
@@ -53,7 +56,37 @@ def call(apply: Apply, values: Sequence[Any]) -> Any:
     if isinstance(apply.type, Union) and apply.function == "union.make":
         place, *fields = values
         return case_class(apply.type, apply.type.cases[place].name)(*fields)
+    if apply.function == FOREIGN:
+        foreign, *given = values
+        return _called(foreign, given)
     return FUNCTIONS[apply.function](*values)
+
+
+def _called(foreign: ForeignFunction, values: Sequence[Any]) -> Any:
+    """What a Python function gives; none if it raises anything, or gives another type."""
+    try:
+        value = foreign.body(*values)
+    except Exception as error:
+        raise ValueError(f"{foreign.name} raised {error!r}") from error
+    if not _is_of(value, foreign.result):
+        raise ValueError(f"{foreign.name} gave {value!r}")
+    return value
+
+
+def _is_of(value: Any, type_: Type) -> bool:
+    match type_:
+        case Record():
+            pairs = zip(value, type_.fields, strict=True)
+            return all(_is_of(part, of) for part, (_, of) in pairs)
+        case Union():
+            return isinstance(value, Case) and value._union == type_
+        case List():
+            return isinstance(value, tuple) and all(_is_of(p, type_.element) for p in value)
+        case Optional():
+            return value is None or _is_of(value, type_.element)
+    if type_ == INT:
+        return type(value) is int and -(2**63) <= value < 2**63
+    return isinstance(value, bool if type_ == BOOL else bytes if type_ == BYTES else str)
 
 
 def _number(value: Any) -> int:

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "nlog/engine/core/database.h"
+#include "nlog/engine/core/values.h"
 
 namespace nlog::core {
 namespace {
@@ -19,7 +20,14 @@ namespace {
 constexpr std::uint32_t kSource = 0;
 constexpr std::uint32_t kHead = 1;
 
-const ValueOrder kInts{ValueOrder::Kind::kInt, {}};
+// The type of numbers, in an interner that begins with it.
+constexpr Word kInts = 0;
+
+std::shared_ptr<Interner> InternerOfInts() {
+  auto interner = std::make_shared<Interner>();
+  CHECK(interner->InternTuple({{static_cast<Word>(TypeKind::kInt)}}) == kInts);
+  return interner;
+}
 
 // head(g, count(), count(v), sum(v), min(v), max(v), list(v), set(v)) of source(g, v, x).
 Plan AggregatesPlan() {
@@ -83,7 +91,7 @@ std::set<WordRow> Twin(const std::set<WordRow>& source, Interner& interner) {
 }
 
 TEST(an_aggregate_is_its_twin) {
-  const auto interner = std::make_shared<Interner>();
+  const auto interner = InternerOfInts();
   Database database(AggregatesPlan(), interner);
   std::set<WordRow> source;
   std::mt19937 random(7);
@@ -111,7 +119,7 @@ TEST(an_aggregate_is_its_twin) {
 }
 
 TEST(a_sum_that_does_not_fit_names_its_group_and_changes_nothing) {
-  const auto interner = std::make_shared<Interner>();
+  const auto interner = InternerOfInts();
   Database database(AggregatesPlan(), interner);
   const Word most = std::numeric_limits<std::int64_t>::max();
   const std::vector<WordRow> rows = {{5, most, 0}, {5, most, 1}, {6, 1, 1}};
@@ -133,7 +141,7 @@ TEST(a_sum_that_does_not_fit_names_its_group_and_changes_nothing) {
 
 bool IsRefused(const Plan& plan) {
   try {
-    Database(plan, std::make_shared<Interner>());
+    Database(plan, InternerOfInts());
     return false;
   } catch (const PlanError&) {
     return true;
@@ -162,8 +170,13 @@ TEST(a_faulty_aggregate_is_refused) {
 
 TEST(records_and_lists_have_an_order) {
   Interner interner;
-  const ValueOrder lists{ValueOrder::Kind::kList, {kInts}};
-  const ValueOrder records{ValueOrder::Kind::kRecord, {{ValueOrder::Kind::kText, {}}, lists}};
+  const auto type = [&](TypeKind kind, WordRow parts) {
+    parts.insert(parts.begin(), static_cast<Word>(kind));
+    return interner.InternTuple(parts);
+  };
+  const Word lists = type(TypeKind::kList, {type(TypeKind::kInt, {})});
+  const Word records =
+      type(TypeKind::kRecord, {interner.InternText("pair"), type(TypeKind::kStr, {}), lists});
   const Word b = interner.InternText("b");
   const Word a = interner.InternText("a");
   const Word none = interner.InternTuple({});
@@ -176,7 +189,7 @@ TEST(records_and_lists_have_an_order) {
                                        record(b, none), record(b, one)};
   for (std::size_t i = 0; i < ascending.size(); ++i) {
     for (std::size_t j = 0; j < ascending.size(); ++j) {
-      CHECK(records.Compare(interner, ascending[i], ascending[j]) == (i <=> j));
+      CHECK(CompareValues(interner, records, ascending[i], ascending[j]) == (i <=> j));
     }
   }
 }

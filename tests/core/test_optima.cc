@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "nlog/engine/core/database.h"
+#include "nlog/engine/core/values.h"
 
 namespace nlog::core {
 namespace {
@@ -50,10 +51,19 @@ RulePlan StepRule() {
   return {1, kPath, {from_path, from_edge}, {from_path, from_edge}, check};
 }
 
+// The type of numbers, in an interner that begins with it.
+constexpr Word kInts = 0;
+
+std::shared_ptr<Interner> InternerOfInts() {
+  auto interner = std::make_shared<Interner>();
+  CHECK(interner->InternTuple({{static_cast<Word>(TypeKind::kInt)}}) == kInts);
+  return interner;
+}
+
 Plan PathPlan() {
   StratumPlan stratum{true, {kPath}, {FirstRule(), StepRule()}};
   // A verify plan joins first; that of the sum is the delta plan itself.
-  stratum.optima = {{1, true, {ValueOrder::Kind::kInt, {}}, 0}};
+  stratum.optima = {{1, true, kInts, 0}};
   return {{{"edge", TableKind::kInput, 3, {{0}, {1}}},
            {"source", TableKind::kInput, 1, {}},
            {"path", TableKind::kOutput, 2, {{0}}}},
@@ -98,7 +108,7 @@ bool Relax(const std::set<Edge>& edges, std::map<Word, Word>& paths) {
 }
 
 TEST(paths_are_the_shortest_or_refused) {
-  Database database(PathPlan(), std::make_shared<Interner>());
+  Database database(PathPlan(), InternerOfInts());
   const Word start = 0;
   database.Insert(kSource, &start);
   database.Commit();
@@ -142,7 +152,7 @@ TEST(paths_are_the_shortest_or_refused) {
 
 bool IsRefused(const Plan& plan) {
   try {
-    Database(plan, std::make_shared<Interner>());
+    Database(plan, InternerOfInts());
     return false;
   } catch (const PlanError&) {
     return true;

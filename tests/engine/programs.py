@@ -19,11 +19,12 @@ Python knows nothing here of what a program means: that is for the reference to 
 import random
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 from attrs import define, field, frozen
 
-from nlog.types import INT, SCALARS, Record, Union, case_class
+import nlog
+from nlog.types import INT, Record, Union, case_class
 from tests.engine.optima import Optima
 from tests.engine.shapes import TableShape
 
@@ -70,6 +71,33 @@ PARTS = {
     "int?": (("some", ("int",)),),
     "[int]": (("", ("int",)), ("", ("int", "int"))),
 }
+
+
+@nlog.function
+def mixed(number: int, name: str) -> int:
+    """One of a few numbers."""
+    return (number * 5 + len(name)) % 3
+
+
+@nlog.function
+def swapped(whole: Annotated[Any, "pair"], action: Annotated[Any, "action"] | None) -> nlog.ip4:
+    """An address of a domain."""
+    return "10.0.0.1" if whole[0] or isinstance(action, SEND) else "10.0.1.1"
+
+
+@nlog.function
+def parts(numbers: tuple[int, ...]) -> Annotated[Any, "pair"]:
+    """A pair of a domain."""
+    return (len(numbers) % 2, "a")
+
+
+@nlog.function
+def root(number: int) -> int:
+    """The root of a square; other numbers have none."""
+    return {0: 0, 1: 1, 4: 2}[number]
+
+
+FUNCTIONS = (mixed, swapped, parts, root)
 WIDTHS = (0, 1, 1, 1, 2, 2, 2, 2, 3)
 LEVELS = (1, 1, 1, 2, 2, 3)
 OPTIMA_SHARE = 0.35
@@ -246,6 +274,8 @@ class _RuleWriter:
     def _risk(self) -> str:
         """A number that may have no value, most often of variables of several atoms."""
         x, y, z = (self._value("int") for _ in range(3))
+        if self._chance(20):
+            return f"root({self.order.choice([x, f'{y} - {z}'])})"
         signs = "/%" if self.finite else ("/", "%", "<<", ">>")
         return f"{x} {self.order.choice(signs)} {self.order.choice([y, f'({y} - {z})'])}"
 
@@ -331,8 +361,7 @@ class _RuleWriter:
         if self.risky and self._chance(40):
             value = self._risk()
         forms = [f"any({value})"]
-        if type_ in SCALARS:
-            forms += [f"min({value})", f"max({value})"] * 2
+        forms += [f"min({value})", f"max({value})"] * 2
         if type_ == "int":
             counted = self._value(self.order.choice([*self.variables, "int"]))
             forms += [f"sum({value})", f"sum({value})", "count()", f"count({counted})"]
@@ -370,6 +399,7 @@ class _RuleWriter:
             finite.append(f"{self._value('pair')}.number & 1")
         if self.variables.get("int?"):
             finite.append(f"unwrap_or({self._value('int?')}, {x}) & 1")
+        finite.append(f"mixed({x}, {self._value('str')})")
         growing = [f"{x} + {y}", f"{x} - {y}", f"{x} * 2", f"-{x}", f"{x} | 4", f"({x} & 7) << 1"]
         return self.order.choice(finite if self.finite else finite + growing)
 
@@ -394,7 +424,10 @@ class _RuleWriter:
     def _pair(self) -> str:
         number, name = self._value("int"), self._value("str")
         by_name = f"pair(name: {name}, number: {number})"
-        return self.order.choice([f"pair({number}, {name})", by_name, self._value("pair")])
+        made = [f"pair({number}, {name})", by_name, self._value("pair")]
+        if not self.finite:
+            made.append(f"parts({self._value('[int]')})".replace("[]", "[1]"))
+        return self.order.choice(made)
 
     def _list(self) -> str:
         one, x = self._value("[int]"), self._value("int")
@@ -403,7 +436,8 @@ class _RuleWriter:
         return self.order.choice(finite if self.finite else finite + growing)
 
     def _ip4(self) -> str:
-        return self.order.choice([self._value("ip4"), f"network({self._value('prefix')})"])
+        swapped = f"swapped({self._value('pair')}, some({self._value('action')}))"
+        return self.order.choice([self._value("ip4"), f"network({self._value('prefix')})", swapped])
 
     def _prefix(self) -> str:
         length = self.order.choice(["0", "8", "24", "32", f"length({self._value('prefix')})"])

@@ -16,7 +16,7 @@ import pytest
 import nlog
 from tests.engine.histories import Row, State
 from tests.engine.judgement import judge
-from tests.engine.programs import random_program, random_row
+from tests.engine.programs import FUNCTIONS, random_program, random_row
 from tests.engine.shapes import TableShape
 from tests.engine.trial import contents
 
@@ -57,7 +57,7 @@ def outcomes(seed: int) -> list[bool]:
     """Compare the ways over a history; for each transaction, whether it was committed."""
     order = random.Random(f"failures {seed}")
     shape = random_program(order, risky=True)
-    program = nlog.parse(shape.text)
+    program = nlog.parse(shape.text, functions=FUNCTIONS)
     inputs: State = {table.name: frozenset() for table in shape.inputs}
     state = result(program, inputs)
     assert state == judge(program, inputs), shape.text

@@ -17,10 +17,10 @@ from nlog.functions import AGGREGATES
 from tests import long_run
 from tests.engine import clingo_voice
 from tests.engine.histories import RuleChange, Script, random_trial
-from tests.engine.programs import random_program
+from tests.engine.programs import FUNCTIONS, random_program
 from tests.engine.trial import run_seed, shrink
 
-SEEDS = range(960)
+SEEDS = range(976)
 BATCH = 8
 EVENTS = 12
 
@@ -40,7 +40,10 @@ def test_histories_have_what_they_should():
     actions = Counter(op.action for script in scripts for op in script.operations)
     changed = [t for t in trials if any(isinstance(e, RuleChange) for e in t.history)]
     constrained = [t for t in trials if t.program.tables[-1].kind == "constraint"]
-    within = [clingo_voice.is_within_reach(nlog.parse(trial.base)) for trial in trials]
+    within = [
+        clingo_voice.is_within_reach(nlog.parse(trial.base, functions=FUNCTIONS))
+        for trial in trials
+    ]
     assert len(SEEDS) * EVENTS * len(scripts) > 10_000 * len(events)
     assert min(endings[e] for e in ("commit", "exception", "late exception", "poison")) > 100
     assert min(actions[a] for a in ("insert", "delete", "put", "remove")) > 100
@@ -56,7 +59,10 @@ def test_a_seed_is_a_trial():
 
 def test_random_programs_have_what_they_should():
     """A generator that never negates, or never recurs, would test less than it seems to."""
-    programs = [nlog.parse(random_program(random.Random(seed)).text) for seed in range(200)]
+    programs = [
+        nlog.parse(random_program(random.Random(seed)).text, functions=FUNCTIONS)
+        for seed in range(200)
+    ]
     recursive = [p for p in programs if any(stratum.recursive for stratum in p.strata)]
     mutual = [p for p in programs if any(len(stratum.tables) > 1 for stratum in p.strata)]
     negating = [p for p in programs if any(a.negated for rule in p.rules for a in rule.atoms)]

@@ -39,6 +39,7 @@ from tests.engine.histories import (
     random_trial,
     smaller,
 )
+from tests.engine.programs import FUNCTIONS
 
 RECOMPUTE_EVERY = 4
 EXPLAINED_MAX = 3
@@ -55,7 +56,7 @@ class GivingUpError(Exception):
 
 def run(trial: Trial, seed: int = 0) -> None:
     """Run a trial; AssertionError, or whatever it was that the engine raised, if it fails."""
-    program = nlog.parse(trial.base, "base")
+    program = nlog.parse(trial.base, "base", FUNCTIONS)
     try:
         engine = nlog.Engine(program)
     except nlog.ConstraintError:

@@ -62,6 +62,15 @@ def test_check_counts_in_english(tmp_path: Path):
     assert text == "1 table, 1 rule, 1 stratum (0 recursive): no mistakes\n"
 
 
+def test_check_prints_warnings_and_succeeds(tmp_path: Path):
+    path = tmp_path / "one.nlog"
+    path.write_text("input table one(n: int, m: int)\ntable two(n: int)\ntwo(n) :- one(n, m).\n")
+    result = CliRunner().invoke(main, ["check", str(path)])
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning[single-use]: variable `m` is used once\n")
+    assert result.stdout == "2 tables, 1 rule, 1 stratum (0 recursive): no mistakes, 1 warning\n"
+
+
 def test_a_file_that_cannot_be_read_is_named_without_an_excerpt(tmp_path: Path):
     path = tmp_path / "no.nlog"
     result = CliRunner().invoke(main, ["check", str(path)])

@@ -11,6 +11,7 @@ writes the answers anew, to be read in the diff with the eyes of who made the mi
 import ast
 import os
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
@@ -21,19 +22,37 @@ PROGRAMS = sorted((HERE / "errors").glob("*.nlog"))
 WRITE = "NLOG_WRITE_EXPECTED" in os.environ
 
 
-def slugs_in_source() -> set[str]:
-    """The first argument of every `Diagnostic(…)` under nlog/."""
+@nlog.function
+def hash_bucket(name: str, buckets: int) -> int:
+    """A function that programs may call wrongly."""
+    return sum(name.encode()) % buckets
+
+
+@nlog.function
+def path_cost(path: Annotated[Any, "hop_path"]) -> int:
+    """A function whose type no program declares."""
+    return len(path)
+
+
+FUNCTIONS = (hash_bucket, path_cost)
+
+
+def slugs_in_source(*, warnings: bool = False) -> set[str]:
+    """The first argument of every `Diagnostic(…)` under nlog/ that is an error, or a warning."""
     found = set()
     for path in (HERE.parent.parent / "nlog").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Diagnostic":
                 slug = node.args[0]
                 assert isinstance(slug, ast.Constant), f"{path}:{node.lineno}: a slug is a literal"
-                found.add(slug.value)
+                if any(keyword.arg == "severity" for keyword in node.keywords) == warnings:
+                    found.add(slug.value)
     return found
 
 
 SLUGS = slugs_in_source()
+WARNINGS = slugs_in_source(warnings=True)
+WARNED = sorted((HERE / "warnings").glob("*.nlog"))
 
 
 def slug_of(program: Path) -> str:
@@ -44,7 +63,7 @@ def slug_of(program: Path) -> str:
 def test_the_answer_is_the_expected_one(program: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(program.parent)
     with pytest.raises(nlog.RuleError) as caught:
-        nlog.load(program.name)
+        nlog.load(program.name, functions=FUNCTIONS)
     answer = f"{caught.value}\n"
     expected = program.with_suffix(".expected")
     if WRITE:
@@ -66,7 +85,29 @@ def test_every_answer_has_a_program():
 def test_a_label_lies_in_its_source(program: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(program.parent)
     with pytest.raises(nlog.RuleError) as caught:
-        nlog.load(program.name)
+        nlog.load(program.name, functions=FUNCTIONS)
     for diagnostic in caught.value.diagnostics:
         for label in (diagnostic.primary, *diagnostic.secondary):
             assert 0 <= label.span.start <= label.span.end <= len(label.span.source.text) + 1
+
+
+@pytest.mark.parametrize("program", WARNED, ids=lambda program: program.stem)
+def test_the_warnings_are_the_expected_ones(program: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(program.parent)
+    found = nlog.load(program.name).warnings
+    answer = "\n\n".join(map(str, found)) + "\n"
+    expected = program.with_suffix(".expected")
+    if WRITE:
+        expected.write_text(answer)
+    assert answer == expected.read_text()
+    assert {(warning.slug, warning.severity) for warning in found} == {(program.stem, "warning")}
+
+
+def test_every_warning_has_a_program():
+    assert {program.stem for program in WARNED} == WARNINGS
+
+
+def test_shipped_rules_have_no_warnings():
+    root = HERE.parent.parent
+    for path in [*(root / "nlog" / "rules").glob("*.nlog"), root / "examples" / "reach.nlog"]:
+        assert not nlog.load(path).warnings, path

@@ -13,6 +13,7 @@
 
 #include "evaluation.h"
 #include "hash_slots.h"
+#include "values.h"
 
 namespace nlog::core {
 namespace {
@@ -261,7 +262,7 @@ class Maintenance {
   }
 
   bool IsBetter(const AggregateFunction& function, Word left, Word right) const {
-    const std::strong_ordering order = function.order.Compare(interner_, left, right);
+    const std::strong_ordering order = CompareValues(interner_, function.type, left, right);
     return function.kind == Kind::kMin ? order < 0 : order > 0;
   }
 
@@ -277,7 +278,7 @@ class Maintenance {
       return before;
     }
     const auto is_before = [&](Word left, Word right) {
-      return function.order.Compare(interner_, left, right) < 0;
+      return CompareValues(interner_, function.type, left, right) < 0;
     };
     std::ranges::sort(gained_, is_before);
     std::ranges::sort(lost_, is_before);

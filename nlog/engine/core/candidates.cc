@@ -11,7 +11,7 @@ Candidates::Candidates(std::span<const Optimum> optima, const Interner& interner
     : optima_(optima), interner_(interner) {
   for (const Optimum& optimum : optima) {
     const auto first = std::ranges::find_if(optima, [&](const Optimum& other) {
-      return other.is_least == optimum.is_least && other.order == optimum.order;
+      return other.is_least == optimum.is_least && other.type == optimum.type;
     });
     kinds_.push_back(static_cast<std::uint32_t>(first - optima.begin()));
   }

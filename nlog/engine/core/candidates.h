@@ -15,6 +15,7 @@
 
 #include "interner.h"
 #include "program.h"
+#include "values.h"
 #include "words.h"
 
 namespace nlog::core {
@@ -42,7 +43,7 @@ class Candidates {
 
   // Whether one value of a table is better than another.
   bool IsBetter(std::uint32_t own, Word left, Word right) const {
-    const std::strong_ordering order = optima_[own].order.Compare(interner_, left, right);
+    const std::strong_ordering order = CompareValues(interner_, optima_[own].type, left, right);
     return optima_[own].is_least ? order < 0 : order > 0;
   }
 

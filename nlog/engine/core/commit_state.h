@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "foreign.h"
 #include "functions.h"
 #include "interner.h"
 #include "interrupt.h"
@@ -26,8 +27,9 @@ struct Suspect {
 class CommitState {
  public:
   // All arguments must outlive the state.
-  CommitState(std::span<Table> tables, Interner& interner, const ShouldStop& should_stop)
-      : context_(interner), should_stop_(should_stop), tables_(tables) {}
+  CommitState(std::span<Table> tables, Interner& interner, const ShouldStop& should_stop,
+              ForeignFunctions* foreign)
+      : context_(interner, foreign), should_stop_(should_stop), tables_(tables) {}
 
   std::span<Table> tables() const { return tables_; }
   Table& table(std::uint32_t number) const { return tables_[number]; }

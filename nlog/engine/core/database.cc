@@ -99,8 +99,9 @@ struct DerivationSink {
 }  // namespace
 
 Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
-                   const ShouldStop& should_stop, const Limits& limits)
+                   const ShouldStop& should_stop, const Limits& limits, ForeignFunctions* foreign)
     : interner_(std::move(interner)),
+      foreign_(foreign),
       tables_(MakeTables(plan)),
       program_(plan, tables_),
       guards_(plan, tables_),
@@ -252,11 +253,12 @@ Work Database::Run(const LimitWatch& watch) {
   const ShouldStop should_stop = std::ref(watch);
   const bool is_concurrent = !watch.is_limited();
   if (!change_) {
-    return Evaluate(program_, tables_, *interner_, touched_, should_stop, is_concurrent);
+    return Evaluate(program_, tables_, *interner_, touched_, should_stop, is_concurrent, foreign_);
   }
-  CommitState state(tables_, *interner_, should_stop);
+  CommitState state(tables_, *interner_, should_stop, foreign_);
   RankForRecursion(program_, *change_->during, state, touched_);
-  Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop, is_concurrent);
+  Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop, is_concurrent,
+                       foreign_);
   CountAfterRecursion(program_, *change_->during, *change_->after, state, touched_);
   work += state.work();
   for (const auto& [number, table] : change_->vacated) {
@@ -431,7 +433,7 @@ std::set<Derivation> Database::Derivations(const Pipeline& check, const Word* ro
   if (limit == 0) {
     return {};
   }
-  FunctionContext context(*interner_);
+  FunctionContext context(*interner_, foreign_);
   const ShouldStop never;
   DerivationSink sink{.limit = limit,
                       .trace = std::vector<std::optional<Support>>(check.steps.size())};

@@ -28,6 +28,7 @@
 
 #include "delta.h"
 #include "evaluation.h"
+#include "foreign.h"
 #include "guards.h"
 #include "interner.h"
 #include "interrupt.h"
@@ -53,9 +54,9 @@ using Derivation = std::vector<Support>;
 class Database {
  public:
   // Throws PlanError if the plan is faulty, and what Prepare throws on empty inputs. `should_stop`
-  // is not kept.
+  // is not kept; `foreign` must outlive the database, and is needed if rules call what is foreign.
   Database(const Plan& plan, std::shared_ptr<Interner> interner, const ShouldStop& should_stop = {},
-           const Limits& limits = {});
+           const Limits& limits = {}, ForeignFunctions* foreign = nullptr);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() { KeepDeltas(); }
@@ -148,6 +149,7 @@ class Database {
   void PrepareVersion();
 
   std::shared_ptr<Interner> interner_;
+  ForeignFunctions* foreign_;
   std::vector<Table> tables_;
   std::vector<bool> is_output_;
   Program program_;

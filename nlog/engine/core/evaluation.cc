@@ -118,7 +118,7 @@ void MaintainAll(std::span<const Stratum* const> strata, bool is_concurrent, Int
   RunConcurrently(
       beside.size(),
       [&](std::size_t i, const ShouldStop& should_stop) {
-        CommitState own(state.tables(), interner, should_stop);
+        CommitState own(state.tables(), interner, should_stop, nullptr);
         Maintain(*beside[i], own);
         works[i] = std::move(own.work());
       },
@@ -132,8 +132,8 @@ void MaintainAll(std::span<const Stratum* const> strata, bool is_concurrent, Int
 
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
               std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
-              bool is_concurrent) {
-  CommitState state(tables, interner, should_stop);
+              bool is_concurrent, ForeignFunctions* foreign) {
+  CommitState state(tables, interner, should_stop, foreign);
   std::vector<bool> is_marked(program.strata().size(), false);
   for (const std::uint32_t table : touched) {
     SealAndMark(table, program, state, is_marked);

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "foreign.h"
 #include "interner.h"
 #include "interrupt.h"
 #include "program.h"
@@ -61,10 +62,11 @@ class GroupError : public EvaluationError {
 // the others change the tables.
 //
 // Adds to `touched`, even when it throws, the derived tables that must be committed or rolled back.
-// Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, std::length_error.
+// Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, std::length_error, and what
+// foreign functions throw.
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
               std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
-              bool is_concurrent);
+              bool is_concurrent, ForeignFunctions* foreign = nullptr);
 
 }  // namespace nlog::core
 

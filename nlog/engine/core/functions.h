@@ -25,11 +25,16 @@
 
 namespace nlog::core {
 
+class ForeignFunctions;
+
 class FunctionContext {
  public:
-  explicit FunctionContext(Interner& interner) : interner_(interner) {}
+  // All arguments must outlive the context. Without foreign functions, none may be called.
+  explicit FunctionContext(Interner& interner, ForeignFunctions* foreign = nullptr)
+      : interner_(interner), foreign_(foreign) {}
 
   Interner& interner() { return interner_; }
+  ForeignFunctions* foreign() { return foreign_; }
   // Buffers for functions to build results in; empty when taken.
   std::string& TextBuffer();
   std::vector<Word>& TupleBuffer();
@@ -46,6 +51,7 @@ class FunctionContext {
 
  private:
   Interner& interner_;
+  ForeignFunctions* foreign_;
   bool failed_ = false;
   std::string failure_;
   std::string text_buffer_;

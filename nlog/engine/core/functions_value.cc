@@ -1,9 +1,11 @@
-// Functions that are told what their arguments are: by a type (values.h), or by a tree of calls.
+// Functions that are told what their arguments are: by a type (values.h), by a tree of calls, or by
+// the number of a foreign function (foreign.h).
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
+#include "foreign.h"
 #include "function_tables.h"
 #include "values.h"
 
@@ -76,7 +78,13 @@ Word EvaluateTree(FunctionContext& context, Arguments arguments) {
   return Tree(context, arguments).Evaluate(arguments[0]);
 }
 
+Word CallForeign(FunctionContext& context, Arguments arguments) {
+  Require(context.foreign() != nullptr, "a foreign function is called, and there are none");
+  return context.foreign()->Call(context, arguments);
+}
+
 constexpr Function kFunctions[] = {
+    {"foreign.call", Function::kAnyArity, CallForeign},
     {"list.sort", 2, SortList},
     {"tree.evaluate", Function::kAnyArity, EvaluateTree},
     {"value.le", 3, NLOG_BODY(Compare(c, a) <= 0)},

@@ -12,7 +12,6 @@
 #include <variant>
 #include <vector>
 
-#include "order.h"
 #include "words.h"
 
 namespace nlog::core {
@@ -84,7 +83,8 @@ struct RulePlan {
 struct AggregateFunctionPlan {
   std::string function;
   int column;
-  ValueOrder order;
+  // Of its values: a tuple of values.h.
+  Word type;
   int index;
 };
 
@@ -100,7 +100,8 @@ struct AggregatePlan {
 struct OptimumPlan {
   std::uint32_t column;
   bool is_least;
-  ValueOrder order;
+  // Of its values: a tuple of values.h.
+  Word type;
   std::uint32_t index;
 };
 

@@ -272,7 +272,7 @@ AggregateFunction CompileAggregateFunction(const AggregateFunctionPlan& plan, co
       {"set", Kind::kSet}};
   const auto kind = kKinds.find(plan.function);
   Expect(kind != kKinds.end(), "there is no aggregate `" + plan.function + "`");
-  AggregateFunction function{.kind = kind->second, .order = plan.order};
+  AggregateFunction function{.kind = kind->second, .type = plan.type};
   if (function.kind == Kind::kCount) {
     return function;
   }
@@ -329,7 +329,7 @@ std::vector<Optimum> CompileOptima(const StratumPlan& plan, std::span<const Tabl
     Expect(
         optimum.index < table.indexes().size() && table.indexes()[optimum.index].columns() == group,
         "an optimum has no index on its group");
-    optima.push_back({optimum.column, optimum.is_least, optimum.order, optimum.index});
+    optima.push_back({optimum.column, optimum.is_least, optimum.type, optimum.index});
   }
   return optima;
 }

@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "functions.h"
-#include "order.h"
 #include "plan.h"
 #include "table.h"
 #include "words.h"
@@ -101,7 +100,8 @@ struct AggregateFunction {
   Kind kind;
   std::uint32_t column = 0;
   std::uint32_t index = 0;
-  ValueOrder order = {};
+  // Of its values: see values.h.
+  Word type = 0;
 };
 
 // `head` has a row for each group of the rows of `source`, which agree in their first `group`
@@ -120,7 +120,8 @@ struct Aggregation {
 struct Optimum {
   std::uint32_t column;
   bool is_least;
-  ValueOrder order;
+  // Of its values: see values.h.
+  Word type;
   std::uint32_t index;
 };
 
