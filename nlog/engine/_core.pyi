@@ -177,7 +177,8 @@ class Database:
     ) -> list[list[tuple[int, tuple[Any, ...]]]]:
         """At most `limit` ways in which a check plan derives a row.
 
-        Each is a list of (table, row), one for each positive atom of the body, by position.
+        Each is a list of (table, row), one for each positive atom of the body, by position. Signal
+        handlers run meanwhile, as in `prepare`.
         """
     @property
     def profile(self) -> Work:

@@ -228,7 +228,13 @@ class Database {
     std::vector<Word> words;
     EncodeRow(*store_, TableOf(*store_, py::cast<std::uint32_t>(check.attr("table"))), row, words);
     const core::Pipeline& pipeline = CompiledCheck(check);
-    const std::set<core::Derivation> found = database_->Derivations(pipeline, words.data(), limit);
+    std::set<core::Derivation> found;
+    {
+      const Evaluating evaluating(is_evaluating_);
+      EvaluateWatched([&](const core::ShouldStop& should_stop) {
+        found = database_->Derivations(pipeline, words.data(), limit, should_stop);
+      });
+    }
     words.clear();
     for (const core::Derivation& derivation : found) {
       for (const core::Support& support : derivation) {
@@ -320,7 +326,8 @@ class Database {
   // that only a signal handler can come here while a commit is evaluated.
   void RequireIdle() const {
     if (is_evaluating_) {
-      throw std::runtime_error("a signal handler that runs within a commit can only read tables");
+      throw std::runtime_error(
+          "a signal handler that runs within a commit or an explanation can only read tables");
     }
   }
 
