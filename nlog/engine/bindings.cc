@@ -25,6 +25,7 @@
 #include "bindings_rows.h"
 #include "bindings_signals.h"
 #include "bindings_store.h"
+#include "bindings_transfer.h"
 #include "bindings_work.h"
 #include "core/database.h"
 #include "core/functions.h"
@@ -115,6 +116,26 @@ class Database {
       throw ValueError("table `" + store_->tables[table].name + "` has no key");
     }
     WriteKnown(table, store_->keys[table], keys, &core::Database::Remove);
+  }
+
+  void Apply(std::uint32_t table, const Delta& delta) {
+    const PairGuard guard(*store_, *delta.store());
+    RequireIdle();
+    const TableCodec& source = TableOf(*delta.store(), delta.delta().table());
+    RequireSameTypes(source, InputTable(table));
+    const auto translated = [&](const std::vector<Word>& words) {
+      return Translate(delta.store(), source, words, *store_);
+    };
+    const std::vector<Word> deleted = translated(delta.delta().Deleted());
+    const std::vector<Word> inserted = translated(delta.delta().Inserted());
+    Stage(table, deleted, delta.deleted_count(), &core::Database::Delete);
+    Stage(table, inserted, delta.inserted_count(), &core::Database::Insert);
+  }
+  void InsertColumns(std::uint32_t table, py::handle columns) {
+    const Guard guard(*store_);
+    const EncodedRows rows = EncodeColumns(*store_, InputTable(table), columns);
+    RequireIdle();
+    Stage(table, rows.words, rows.count, &core::Database::Insert);
   }
 
   void ChangeProgram(py::handle during, py::handle after) {
@@ -274,9 +295,17 @@ class Database {
  private:
   using Write = void (core::Database::*)(std::uint32_t, const Word*);
 
+  // Stages rows that lie one after the other.
+  void Stage(std::uint32_t table, const std::vector<Word>& words, std::size_t count, Write write) {
+    const std::size_t width = store_->tables[table].columns.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      (*database_.*write)(table, words.data() + i * width);
+    }
+  }
+
   // Stages rows that may be new.
   void WriteNew(std::uint32_t table, const py::iterable& rows, Write write) {
-    const std::size_t width = InputTable(table).columns.size();
+    InputTable(table);
     std::vector<Word> words;
     std::size_t count = 0;
     for (const py::handle row : rows) {
@@ -286,9 +315,7 @@ class Database {
     }
     const Guard guard(*store_);
     RequireIdle();
-    for (std::size_t i = 0; i < count; ++i) {
-      (*database_.*write)(table, words.data() + i * width);
-    }
+    Stage(table, words, count, write);
   }
 
   // Stages rows or keys, of which those that no table can hold make no change.
@@ -417,6 +444,8 @@ PYBIND11_MODULE(_core, module) {
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
       .def("put", &Database::Put, py::arg("table"), py::arg("rows"))
       .def("remove", &Database::Remove, py::arg("table"), py::arg("keys"))
+      .def("apply", &Database::Apply, py::arg("table"), py::arg("delta"))
+      .def("insert_columns", &Database::InsertColumns, py::arg("table"), py::arg("columns"))
       .def("change_program", &Database::ChangeProgram, py::arg("during"), py::arg("after"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)
