@@ -360,13 +360,13 @@ def test_an_explanation_can_be_interrupted():
     rule = "input table a(n: int)\noutput table b()\nb() :- a(x), a(y), a(z), x + y + z < 0.\n"
     engine = nlog.Engine(nlog.parse(rule + "input table c()\nb() :- c().\n"))
     with engine.transaction() as tx:
-        tx.insert_many("a", [(n,) for n in range(250)])
+        tx.insert_many("a", [(n,) for n in range(200)])
         tx.insert("c", ())
 
     def interrupt(_number, _frame) -> None:
         with pytest.raises(RuntimeError, match="can only read"):
             engine._core.rollback()
-        assert len(engine["a"]) == 250
+        assert len(engine["a"]) == 200
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
