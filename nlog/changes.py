@@ -11,6 +11,7 @@ from attrs import define, field
 
 from nlog.diagnostics import suggest
 from nlog.engine import _core
+from nlog.program import Table
 
 Row = tuple[Any, ...]
 
@@ -20,13 +21,22 @@ class Delta:
     """What one commit changed in one table; rows are decoded when they are read."""
 
     _delta: _core.Delta | None = field(alias="delta")
+    _table: Table = field(alias="table")
     _inserted: frozenset[Row] | None = field(default=None, init=False)
     _deleted: frozenset[Row] | None = field(default=None, init=False)
 
     def __repr__(self) -> str:
-        if self._delta is None:
-            return "Delta(+0, -0)"
-        return f"Delta(+{self._delta.inserted_count}, -{self._delta.deleted_count})"
+        return f"Delta(+{self.inserted_count}, -{self.deleted_count})"
+
+    @property
+    def inserted_count(self) -> int:
+        """How many rows were not there before; nothing is decoded to tell."""
+        return self._delta.inserted_count if self._delta else 0
+
+    @property
+    def deleted_count(self) -> int:
+        """How many rows are there no more; nothing is decoded to tell."""
+        return self._delta.deleted_count if self._delta else 0
 
     @property
     def inserted(self) -> frozenset[Row]:

@@ -135,7 +135,7 @@ class Engine:
         return fresh
 
     def explain(self, table: str, row: Sequence[Any]) -> Derivation:
-        """Why `row` is in `table`: the rule and the rows it came from, down to input rows.
+        """Why `row` is in `table`: a smallest derivation, from the input rows by rules.
 
         KeyError if there is no such table, TypeError if the row does not fit it, LookupError if the
         row is not in it. Costs nothing until it is called, then indexes that stay.
@@ -146,7 +146,7 @@ class Engine:
             if found is None:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
-                self._explainer = Explainer(self._lowered, self._layout, self._core)
+                self._explainer = Explainer(self.program, self._lowered, self._layout, self._core)
             return self._explainer.explain(table, found)
 
     def _committed(self, table: Table, row: Sequence[Any]) -> Row | None:

@@ -94,17 +94,25 @@ class Snapshot:
 def row_trouble(table: Table, row: object, column: int, text: str) -> str:
     """Why a row cannot be one of the table's: a text for errors."""
     place = "" if column < 0 else f"column `{table.columns[column].name}`: "
-    return f"row {row!r} does not fit `{_shape(table)}`: {place}{text}"
+    return f"row {row!r} does not fit `{shape(table)}`: {place}{text}"
 
 
 def key_trouble(table: Table, key: Any, column: int, text: str) -> str:
     """Why a tuple of values cannot be the key of a row: a text for errors."""
     place = "" if column < 0 else f"column `{table.columns[table.key[column]].name}`: "
     shown = key[0] if len(table.key) == 1 else key
-    return f"key {shown!r} does not fit `{_shape(table)}`: {place}{text}"
+    return f"key {shown!r} does not fit `{shape(table)}`: {place}{text}"
 
 
-def _shape(table: Table) -> str:
+def columns_trouble(table: Table, place: int, column: int, text: str) -> str:
+    """Why columns make no rows of the table: a text for errors."""
+    name = "" if column < 0 else f"column `{table.columns[column].name}`"
+    at = "" if place < 0 else f", place {place}"
+    return f"columns do not fit `{shape(table)}`: {name}{at}{': ' if name else ''}{text}"
+
+
+def shape(table: Table) -> str:
+    """A table as it is declared, without its kind."""
     columns = (
         f"{column.name}: {column.type}{' key' * (place in table.key)}"
         for place, column in enumerate(table.columns)

@@ -7,7 +7,7 @@ what must change together with an engine, be it another engine, is done between 
 
     with first.transaction() as one, second.transaction() as other:
         one.insert("edge", ("a", "b"))
-        other.insert_many("link", one.prepare()["reach"].inserted)
+        other.apply("link", one.prepare()["reach"])
         other.prepare()
         …                                   # the last thing that can fail
 
@@ -27,7 +27,7 @@ from nlog.engine import _core
 from nlog.planner import Layout
 from nlog.program import Program, Table
 from nlog.refusals import REFUSALS, refusal
-from nlog.tables import key_trouble, row_trouble
+from nlog.tables import columns_trouble, key_trouble, row_trouble, shape
 from nlog.transition import Transition, transition
 
 if TYPE_CHECKING:
@@ -81,6 +81,36 @@ class Transaction:
             keys = tuple((key,) for key in keys)
         self._write(table, keys, self._engine._core.remove, key_trouble)
 
+    def insert_columns(self, table: str, columns: Sequence[Any]) -> None:
+        """Insert rows given by their columns, in the table's order; `insert_many` of their zip.
+
+        A column is a list, a tuple or another sequence of values, or, of bool, int, mac or ip4, a
+        one-dimensional array of numbers (array.array, numpy, memoryview), which is read without a
+        Python object for each. TransactionError names what does not fit.
+        """
+        self._write(table, columns, self._engine._core.insert_columns, columns_trouble)
+
+    def apply(self, table: str, delta: Delta) -> None:
+        """Change an input table as another table was changed, of another engine or this one.
+
+        Deletes what `delta` deleted, inserts what it inserted, without a Python object for a row.
+        TransactionError unless both tables have the same types.
+        """
+        declared = self._input(table)
+        if not isinstance(delta, Delta):
+            raise TransactionError(
+                f"{delta!r} is no delta: `changes[table]` of a transaction is one; "
+                "of rows, use insert and delete"
+            )
+        types = [[column.type for column in it.columns] for it in (delta._table, declared)]
+        if types[0] != types[1]:
+            raise TransactionError(
+                f"a delta of `{shape(delta._table)}` does not fit `{shape(declared)}`: the columns "
+                "of both must have the same types, in the same order"
+            )
+        if delta._delta is not None:
+            self._engine._core.apply(self._engine._layout.numbers[table], delta._delta)
+
     def prepare(self) -> Changes:
         """Evaluate the rules now; what the end of the block will change.
 
@@ -98,12 +128,12 @@ class Transaction:
         except REFUSALS as error:
             raise self._refusal(error) from error.__cause__
         self._state = "prepared"
-        numbers = _outputs(engine.program, engine._layout)
+        tables = _outputs(engine.program, engine._layout)
         if self._next is not None:
             program, transition = self._next
-            numbers |= _outputs(program, transition.layout)
+            tables |= _outputs(program, transition.layout)
         self._changes = Changes(
-            {name: Delta(deltas.get(number)) for name, number in numbers.items()}
+            {name: Delta(deltas.get(number), table) for name, (number, table) in tables.items()}
         )
         return self._changes
 
@@ -197,10 +227,18 @@ class Transaction:
     def _write(
         self,
         name: str,
-        rows: Iterable[Sequence[Any]],
+        rows: Iterable[Any],
         write: Any,
         trouble: Callable[..., str] = row_trouble,
     ) -> None:
+        table = self._input(name)
+        try:
+            write(self._engine._layout.numbers[name], rows)
+        except _core.RowError as error:
+            raise TransactionError(trouble(table, *error.args)) from None
+
+    def _input(self, name: str) -> Table:
+        """The table of that name, if it can be written now."""
         if self._state != "open":
             raise TransactionError(
                 f"the transaction is {self._state}: rows are written inside its `with` block"
@@ -213,13 +251,13 @@ class Transaction:
                 f"`{name}` is {article} {table.kind} table: rules derive it, transactions write "
                 "only input tables"
             )
-        try:
-            write(self._engine._layout.numbers[name], rows)
-        except _core.RowError as error:
-            raise TransactionError(trouble(table, *error.args)) from None
+        return table
 
 
-def _outputs(program: Program, layout: Layout) -> dict[str, int]:
-    """The numbers of the output tables."""
-    tables = program.tables.values()
-    return {table.name: layout.numbers[table.name] for table in tables if table.kind == "output"}
+def _outputs(program: Program, layout: Layout) -> dict[str, tuple[int, Table]]:
+    """The output tables by name, with their numbers."""
+    return {
+        name: (layout.numbers[name], table)
+        for name, table in program.tables.items()
+        if table.kind == "output"
+    }

@@ -2,7 +2,9 @@
 
 The logical controller turns tenants' networks into universal flows, the physical controller turns
 those, and where the VMs are, into the flows of every host. They are separate engines joined
-by deltas, so that each can be sharded. All they know about networks is in nlog/rules/.
+by deltas, so that each can be sharded; a delta goes from one to the other without a Python object
+for a row. Both are prepared before either is committed (NetworkState.carry), so what either
+refuses has not happened. All they know about networks is in nlog/rules/.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,77 +57,88 @@ class Controller:
         except nlog.TransactionError as error:
             raise StateError([Problem("rules", "", str(error))]) from None
 
-    def commit(self, facts: Iterable[FactDelta]) -> nlog.Changes:
-        """Commit all of `facts`, deletions first. Raises StateError if a rule fails on them."""
+    def prepare(self, tx: nlog.Transaction, facts: Iterable[FactDelta]) -> nlog.Changes:
+        """Stage all of `facts`, deletions first, and evaluate the rules.
+
+        `tx` is an open transaction of the engine. Raises StateError if a rule fails on the facts.
+        """
         facts = tuple(facts)
         try:
-            with self.engine.transaction() as tx:
-                for delta in facts:
-                    tx.delete_many(delta.table, delta.deleted)
-                for delta in facts:
-                    tx.insert_many(delta.table, delta.inserted)
+            for delta in facts:
+                tx.delete_many(delta.table, delta.deleted)
+            for delta in facts:
+                tx.insert_many(delta.table, delta.inserted)
+            return tx.prepare()
         except nlog.TransactionError as error:
             raise StateError([Problem("rules", "", str(error))]) from None
-        return tx.changes
-
-    def undo(self, facts: Iterable[FactDelta]) -> None:
-        """Take back facts that were committed last; no change if they were not committed."""
-        self.commit(
-            FactDelta(fact.program, fact.table, fact.deleted, fact.inserted) for fact in facts
-        )
 
     def rule_of(self, table: str, row: Row) -> str:
         """Where the rule that makes a row stands, `file:line`."""
-        rule = self.engine.explain(table, row).rule
-        return rule.name if rule else "input"
+        return _rule_of(self.engine, table, row)
 
 
 class LogicalController(Controller):
     """Tenants' networks to universal flows; `rules` are the user's policy files.
 
-    `initial` is what its rules derive of no facts, as facts of the physical program: flows of a
-    policy need not rest on anything a tenant says.
+    What policies make is looked at, row by row, before it is passed on; the rules that come with
+    the project are known to make flows.
     """
 
     def __init__(self, rules: Iterable[str | PathLike[str]] = ()) -> None:
         policies = tuple(rules)
         shipped = RULES / "logical.nlog"
         super().__init__(nlog.load(shipped, *policies) if policies else _shipped(shipped))
-        self.initial = tuple(
-            FactDelta(PHYSICAL, table, tuple(self.engine[table]), ()) for table in PASSED_ON
-        )
+        self._has_policies = bool(policies)
         self._require_flows(self.initial)
 
-    def apply(self, facts: Iterable[FactDelta]) -> tuple[FactDelta, ...]:
-        """Commit facts; what that changes, as facts of the physical program.
+    @property
+    def initial(self) -> tuple[FactDelta, ...]:
+        """What the rules derive, as facts of the physical program.
 
-        Raises StateError if a rule fails, or makes what is no flow; nothing has changed then.
+        Flows of a policy need not rest on anything a tenant says, so there may be some at once.
+        """
+        return tuple(
+            FactDelta(PHYSICAL, table, tuple(self.engine[table]), ()) for table in PASSED_ON
+        )
+
+    def prepare(self, tx: nlog.Transaction, facts: Iterable[FactDelta]) -> nlog.Changes:
+        """Stage facts and evaluate the rules.
+
+        Raises StateError if a rule fails, or makes what is no flow.
         """
         facts = tuple(facts)
-        changes = self.commit(facts)
-        passed = tuple(
-            FactDelta(PHYSICAL, table, tuple(delta.inserted), tuple(delta.deleted))
-            for table, delta in ((table, changes[table]) for table in PASSED_ON)
-        )
-        try:
-            self._require_flows(passed)
-        except StateError:
-            self.undo(facts)
-            raise
-        return passed
+        changes = super().prepare(tx, facts)
+        if self._has_policies:
+            made = [
+                FactDelta(PHYSICAL, table, tuple(changes[table].inserted), ())
+                for table in PASSED_ON
+            ]
+            self._require_flows(made, facts)
+        return changes
 
-    def _require_flows(self, passed: Iterable[FactDelta]) -> None:
-        """StateError names the rules whose rows become no flows that a switch accepts."""
-        found: dict[str, Problem] = {}
-        for delta in passed:
+    def _require_flows(self, made: Iterable[FactDelta], facts: tuple[FactDelta, ...] = ()) -> None:
+        """StateError names the rules whose rows become no flows that a switch accepts.
+
+        The rows are those that `facts` would make. To name the rules of such a row all tables are
+        computed from nothing.
+        """
+        faults: list[tuple[str, Row, str]] = []
+        for delta in made:
             for row in delta.inserted:
                 try:
                     _check(delta.table, row)
                 except FlowError as error:
-                    rule = self.rule_of(delta.table, row)
-                    found.setdefault(rule, Problem(f"rule at {rule}", delta.table, str(error)))
-        if found:
-            raise StateError(found.values())
+                    faults.append((delta.table, row, str(error)))
+        if not faults:
+            return
+        trial = self.engine.recompute()
+        with trial.transaction() as tx:
+            Controller.prepare(self, tx, facts)
+        found: dict[str, Problem] = {}
+        for table, row, text in faults:
+            rule = _rule_of(trial, table, row)
+            found.setdefault(rule, Problem(f"rule at {rule}", table, text))
+        raise StateError(found.values())
 
 
 class PhysicalController(Controller):
@@ -133,6 +146,14 @@ class PhysicalController(Controller):
 
     def __init__(self) -> None:
         super().__init__(_shipped(RULES / "physical.nlog"))
+
+    def follow(
+        self, tx: nlog.Transaction, facts: Iterable[FactDelta], logical: nlog.Changes
+    ) -> nlog.Changes:
+        """Prepare facts together with what the logical controller has changed."""
+        for table in PASSED_ON:
+            tx.apply(table, logical[table])
+        return self.prepare(tx, facts)
 
 
 @cache
@@ -158,6 +179,11 @@ def by_host(
 def _distribute(parts: dict[str, dict[str, list[Row]]], name: str, rows: Iterable[Row]) -> None:
     for host, *rest in rows:
         parts.setdefault(host, {}).setdefault(name, []).append(tuple(rest))
+
+
+def _rule_of(engine: nlog.Engine, table: str, row: Row) -> str:
+    rule = engine.explain(table, row).rule
+    return rule.name if rule else "input"
 
 
 def _check(table: str, row: Row) -> None:

@@ -2,8 +2,8 @@
 
 A change goes one way, and as a whole: entities into the store, their facts into the logical
 controller, its deltas and the locations into the physical controller, and the resulting flow
-changes to those who listen. If any step refuses, the steps before it are taken back, and the
-state is what it was.
+changes to those who listen. Both controllers are prepared before either is committed. So if any
+step refuses, neither has changed, the store is reverted, and the state is what it was.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,8 @@ class NetworkState:
         self._store = Store()
         self.logical = LogicalController([rules] if isinstance(rules, str | PathLike) else rules)
         self.physical = PhysicalController()
-        self.physical.commit(self.logical.initial)
+        with self.physical.engine.transaction() as tx:
+            self.physical.prepare(tx, self.logical.initial)
         self._listeners: list[Listener] = []
 
     def __repr__(self) -> str:
@@ -132,15 +133,15 @@ class NetworkState:
         Only transactions call this. Raises StateError, or what else stopped it, with everything
         as it was before; ExceptionGroup if all is done, but not every listener could follow.
         """
-        facts = facts_of(change)
-        logical = [fact for fact in facts if fact.program == LOGICAL]
-        physical = [fact for fact in facts if fact.program == PHYSICAL]
         with ExitStack() as taking_back:
             taking_back.callback(self._store.revert, change)
-            taking_back.callback(self.logical.undo, logical)
-            taking_back.callback(self.physical.undo, physical)
-            physical += self.logical.apply(logical)
-            deltas = self.physical.commit(physical)
+            facts = facts_of(change)
+            logical = [fact for fact in facts if fact.program == LOGICAL]
+            physical = [fact for fact in facts if fact.program == PHYSICAL]
+            with self.logical.engine.transaction() as one:
+                changes = self.logical.prepare(one, logical)
+                with self.physical.engine.transaction() as other:
+                    deltas = self.physical.follow(other, physical, changes)
             taking_back.pop_all()
         self._tell(change, deltas)
 

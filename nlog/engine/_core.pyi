@@ -134,6 +134,20 @@ class Database:
             RowError: a key does not fit; columns are counted among those of the key.
             ValueError: the table is not an input, or has no key.
         """
+    def apply(self, table: int, delta: Delta) -> None:
+        """Stages what a delta, of this or another database, changed; its deletions first.
+
+        Raises:
+            ValueError: the table is not an input, or its columns have other types.
+        """
+    def insert_columns(self, table: int, columns: Sequence[Any]) -> None:
+        """Stages rows by their columns: sequences of values, or one-dimensional buffers of numbers.
+
+        Raises:
+            RowError: they make no rows of the table; instead of the row it has the place of the
+                value in its column, or -1.
+            ValueError: the table is not an input.
+        """
     def change_program(self, during: Plan, after: Plan) -> None:
         """Stages another program: see nlog/transition.py.
 
@@ -179,7 +193,8 @@ class Database:
     ) -> list[list[tuple[int, tuple[Any, ...]]]]:
         """At most `limit` ways in which a check plan derives a row.
 
-        Each is a list of (table, row), one for each positive atom of the body, by position.
+        Each is a list of (table, row), one for each positive atom of the body, by position. Signal
+        handlers run meanwhile, as in `prepare`.
         """
     @property
     def profile(self) -> Work:

@@ -25,6 +25,7 @@
 #include "bindings_rows.h"
 #include "bindings_signals.h"
 #include "bindings_store.h"
+#include "bindings_transfer.h"
 #include "bindings_work.h"
 #include "core/database.h"
 #include "core/functions.h"
@@ -116,6 +117,26 @@ class Database {
       throw ValueError("table `" + store_->tables[table].name + "` has no key");
     }
     WriteKnown(table, store_->keys[table], keys, &core::Database::Remove);
+  }
+
+  void Apply(std::uint32_t table, const Delta& delta) {
+    const PairGuard guard(*store_, *delta.store());
+    RequireIdle();
+    const TableCodec& source = TableOf(*delta.store(), delta.delta().table());
+    RequireSameTypes(source, InputTable(table));
+    const auto translated = [&](const std::vector<Word>& words) {
+      return Translate(delta.store(), source, words, *store_);
+    };
+    const std::vector<Word> deleted = translated(delta.delta().Deleted());
+    const std::vector<Word> inserted = translated(delta.delta().Inserted());
+    Stage(table, deleted, delta.deleted_count(), &core::Database::Delete);
+    Stage(table, inserted, delta.inserted_count(), &core::Database::Insert);
+  }
+  void InsertColumns(std::uint32_t table, py::handle columns) {
+    const Guard guard(*store_);
+    const EncodedRows rows = EncodeColumns(*store_, InputTable(table), columns);
+    RequireIdle();
+    Stage(table, rows.words, rows.count, &core::Database::Insert);
   }
 
   void ChangeProgram(py::handle during, py::handle after) {
@@ -271,18 +292,27 @@ class Database {
   std::set<core::Derivation> FindDerivations(const core::Pipeline& check, const Word* row,
                                              std::size_t limit) {
     const PythonFunctions::Evaluation evaluation(store_->functions);
-    try {
-      return database_->Derivations(check, row, limit);
-    } catch (const core::Interrupted&) {
-      throw py::error_already_set();
-    }
+    const Evaluating evaluating(is_evaluating_);
+    std::set<core::Derivation> found;
+    EvaluateWatched([&](const core::ShouldStop& should_stop) {
+      found = database_->Derivations(check, row, limit, should_stop);
+    });
+    return found;
   }
 
   using Write = void (core::Database::*)(std::uint32_t, const Word*);
 
+  // Stages rows that lie one after the other.
+  void Stage(std::uint32_t table, const std::vector<Word>& words, std::size_t count, Write write) {
+    const std::size_t width = store_->tables[table].columns.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      (*database_.*write)(table, words.data() + i * width);
+    }
+  }
+
   // Stages rows that may be new.
   void WriteNew(std::uint32_t table, const py::iterable& rows, Write write) {
-    const std::size_t width = InputTable(table).columns.size();
+    InputTable(table);
     std::vector<Word> words;
     std::size_t count = 0;
     for (const py::handle row : rows) {
@@ -292,9 +322,7 @@ class Database {
     }
     const Guard guard(*store_);
     RequireIdle();
-    for (std::size_t i = 0; i < count; ++i) {
-      (*database_.*write)(table, words.data() + i * width);
-    }
+    Stage(table, words, count, write);
   }
 
   // Stages rows or keys, of which those that no table can hold make no change.
@@ -332,7 +360,8 @@ class Database {
   // that only a signal handler can come here while a commit is evaluated.
   void RequireIdle() const {
     if (is_evaluating_) {
-      throw std::runtime_error("a signal handler that runs within a commit can only read tables");
+      throw std::runtime_error(
+          "a signal handler that runs within a commit or an explanation can only read tables");
     }
   }
 
@@ -422,6 +451,8 @@ PYBIND11_MODULE(_core, module) {
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
       .def("put", &Database::Put, py::arg("table"), py::arg("rows"))
       .def("remove", &Database::Remove, py::arg("table"), py::arg("keys"))
+      .def("apply", &Database::Apply, py::arg("table"), py::arg("delta"))
+      .def("insert_columns", &Database::InsertColumns, py::arg("table"), py::arg("columns"))
       .def("change_program", &Database::ChangeProgram, py::arg("during"), py::arg("after"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)

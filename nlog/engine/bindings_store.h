@@ -12,10 +12,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,6 +27,14 @@
 
 namespace nlog {
 
+struct Store;
+
+// What words of another store are in this one, by type (bindings_transfer.h).
+struct Translations {
+  std::weak_ptr<Store> source;
+  std::unordered_map<std::string, std::unordered_map<core::Word, core::Word>> words = {};
+};
+
 struct Store {
   std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
   Codec codec{interner};
@@ -33,6 +43,7 @@ struct Store {
   std::deque<TableCodec> tables;
   // Of the keys likewise; of a table without a key there are no columns.
   std::deque<TableCodec> keys;
+  std::list<Translations> translations;
   std::recursive_mutex mutex;
 };
 
@@ -81,6 +92,8 @@ class Delta {
 
   std::size_t inserted_count() const { return delta_->inserted_count(); }
   std::size_t deleted_count() const { return delta_->deleted_count(); }
+  const std::shared_ptr<Store>& store() const { return store_; }
+  const core::Delta& delta() const { return *delta_; }
   pybind11::list Inserted() const {
     const Guard guard(*store_);
     return DecodeRows(*store_, delta_->table(), delta_->Inserted(), inserted_count());

@@ -73,7 +73,9 @@ def test_a_handler_reads_the_last_commit_and_can_change_nothing():
             core.rollback,
             lambda: core.add_index(number, [0]),
         ):
-            with pytest.raises(RuntimeError, match="within a commit can only read"):
+            with pytest.raises(
+                RuntimeError, match="within a commit or an explanation can only read"
+            ):
                 change()
             refused.append(change)
         with pytest.raises(nlog.TransactionError, match="inside another"), engine.transaction():

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 
 import nlog
+import nvp_state.network as chain
 from nvp_state import Acl, Emulation, Host, NetworkState, Port, StateError
 from nvp_state.controllers import OUTPUTS, RULES, HostDelta
 from tests.nvp_state.small import ENTITIES, arrivals, change, network
@@ -84,30 +85,69 @@ def test_flows_are_in_the_order_in_which_a_packet_meets_them():
     assert [bucket.identity for bucket in buckets] == sorted(it.identity for it in buckets)
 
 
-@pytest.mark.parametrize("where", ["logical", "physical"])
+STEPS = ("insert_many", "delete_many", "apply", "prepare")
+
+
 @pytest.mark.parametrize("late", [False, True])
-def test_an_interruption_takes_back_what_was_done(where, late, monkeypatch):
+def test_an_exception_at_any_step_leaves_all_as_it_was(late, monkeypatch):
+    """Each call that a change makes to either engine fails once, before or after it is done."""
     state = network()
     lab = Emulation(state)
     before = everything(state), installed(lab)
-    controller = getattr(state, where)
-    commit, calls = controller.commit, []
+    calls, failing = [], 0
 
-    def interrupted(facts):
-        calls.append(facts)
-        if late or len(calls) > 1:
-            commit(facts)
-        if len(calls) == 1:
-            raise KeyboardInterrupt
+    def failed(name, step):
+        def call(tx, *arguments):
+            calls.append(name)
+            if len(calls) == failing and not late:
+                raise KeyboardInterrupt
+            result = step(tx, *arguments)
+            if len(calls) == failing:
+                raise KeyboardInterrupt
+            return result
 
-    monkeypatch.setattr(controller, "commit", interrupted)
-    with pytest.raises(KeyboardInterrupt), state.transaction() as tx:
-        tx.add(Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
-        tx.remove(("port", "p1"))
+        return call
+
+    for name in STEPS:
+        monkeypatch.setattr(nlog.Transaction, name, failed(name, getattr(nlog.Transaction, name)))
+    while failing <= len(calls):
+        failing, calls = failing + 1, []
+        try:
+            with state.transaction() as tx:
+                tx.add(Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
+                tx.remove(("port", "p1"))
+        except KeyboardInterrupt:
+            assert (everything(state), installed(lab)) == before
+    assert failing > len(calls) > 10
+    assert {*calls} == {*STEPS}
+    assert calls.count("prepare") == 2
     monkeypatch.undo()
-    assert (everything(state), installed(lab)) == before
-    change(state, "add", Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
+    assert state.get("port", "p2") is not None
     assert_whole(state, lab)
+
+
+def test_facts_that_cannot_be_made_revert_the_store(monkeypatch):
+    state = network()
+    before = everything(state)
+
+    def fail(_change):
+        raise MemoryError
+
+    monkeypatch.setattr(chain, "facts_of", fail)
+    with pytest.raises(MemoryError):
+        change(state, "remove", ENTITIES[-1])
+    monkeypatch.undo()
+    assert everything(state) == before
+
+
+def test_what_a_policy_makes_is_refused_before_anything_is_committed(tmp_path):
+    extra = tmp_path / "extra.nlog"
+    extra.write_text("datapath(name, key - 2) :- logical_switch(name: name, key: key).\n")
+    state = NetworkState(extra)
+    before = everything(state)
+    with pytest.raises(StateError, match=r"extra.nlog:1.*the key must be in 1"):
+        change(state, "add", *ENTITIES)
+    assert everything(state) == before
 
 
 def test_a_listener_that_fails_keeps_no_other_from_hearing():

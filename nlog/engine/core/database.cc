@@ -429,15 +429,14 @@ std::size_t Database::AddIndex(std::uint32_t table, const std::vector<std::uint3
 }
 
 std::set<Derivation> Database::Derivations(const Pipeline& check, const Word* row,
-                                           std::size_t limit) const {
+                                           std::size_t limit, const ShouldStop& should_stop) const {
   if (limit == 0) {
     return {};
   }
   FunctionContext context(*interner_, foreign_);
-  const ShouldStop never;
   DerivationSink sink{.limit = limit,
                       .trace = std::vector<std::optional<Support>>(check.steps.size())};
-  Executor<DerivationSink> executor(tables_, check, kAllOld, context, never, sink);
+  Executor<DerivationSink> executor(tables_, check, kAllOld, context, should_stop, sink);
   executor.Run(row);
   return std::move(sink.found);
 }

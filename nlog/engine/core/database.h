@@ -110,8 +110,10 @@ class Database {
   Pipeline Compile(const StartPlan& check) const { return CompilePipeline(check, tables_); }
 
   // The first `limit` distinct derivations of `row` (of the table that `check` starts at) by a
-  // check plan made by Compile. Bindings for which a function fails are passed over.
-  std::set<Derivation> Derivations(const Pipeline& check, const Word* row, std::size_t limit) const;
+  // check plan made by Compile. Bindings for which a function fails are passed over. Throws
+  // Interrupted.
+  std::set<Derivation> Derivations(const Pipeline& check, const Word* row, std::size_t limit,
+                                   const ShouldStop& should_stop = {}) const;
 
   // The state of the last commit, to be read later, too. The database must outlive it.
   Snapshot TakeSnapshot();
