@@ -34,8 +34,9 @@ from typing import Any
 from attrs import define, field, frozen
 
 from nlog.engine import _core
+from nlog.layout import Layout
 from nlog.plan import UNIT_TABLE, StartPlan
-from nlog.planner import Layout, plan_check
+from nlog.planner import plan_check
 from nlog.program import Assign, Atom, Const, Expr, Program, Rule, Table, Term, Var
 from nlog.show import counted, show_row, show_value
 

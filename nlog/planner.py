@@ -5,26 +5,31 @@ For each rule and each atom it can start from, literals are placed greedily:
 1. a condition as soon as its variables are bound, since it costs no table;
 2. an atom whose columns are all bound, which is one look-up in the table's own hash;
 3. an equality that binds a variable, after what may spare its computation, or its failure;
-4. else the positive atom with the most bound columns, by an index on exactly those columns; of
-   equals one outside the head's recursion, since a closure is larger than what it closes over,
-   then the one that leaves the fewest columns unbound, then the first written.
+4. else a positive atom with bound columns, by an index on exactly those, the one of which the
+   fewest rows are expected to match; last one without, the smallest.
+
+How many rows match is measured (layout.py), or guessed for a table that is empty so far. Without a
+measure the atom with the most bound columns goes first; of equals, here and there, one outside the
+head's recursion, since a closure is larger than what it closes over, then the one that leaves the
+fewest columns unbound, then the first written.
 
 A verify plan takes all positive atoms first, each by the best index that delta plans asked for, so
 that what is read but after a failure costs no memory.
 
 So the order in which an author writes a body decides only between atoms that look alike to the
-planner, which knows no sizes; and a cross product appears only where the rule is one. Indexes
-exist because some placement asked for them.
+planner; and a cross product appears only where the rule is one. Indexes exist because some
+placement asked for them. When sizes have drifted the same rules are planned again (`replan`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
-from attrs import define, evolve, field
+from attrs import evolve
 
 from nlog import plan as p
 from nlog.engine import _core
-from nlog.functions import FALLIBLE, ForeignFunction
+from nlog.functions import FALLIBLE
+from nlog.layout import Layout
 from nlog.lower import lower
 from nlog.program import (
     Apply,
@@ -49,99 +54,20 @@ from nlog.types import BOOL, FUNCTION, INT, TREE, TYPE, Tree, Type, describe
 CHECK_POSITION = -1
 
 
-@define
-class Layout:
-    """Tables by number, those of one recursion, and the indexes that plans so far ask for.
-
-    A number means one table for as long as the core lives: `known` has all that ever were, those
-    that went, too, and one that comes back gets its old number. `sizes`, of some or of no tables,
-    decides where a body begins that has nothing to begin with. `functions`, shared by all layouts
-    for a core, has the Python functions that any of its plans called; they keep their numbers.
-    """
-
-    numbers: dict[str, int] = field(factory=dict)
-    recursions: dict[str, tuple[str, ...]] = field(factory=dict)
-    indexes: dict[str, list[tuple[int, ...]]] = field(factory=dict)
-    known: list[Table] = field(factory=list)
-    sizes: Mapping[str, int] = field(factory=dict)
-    functions: list[ForeignFunction] = field(factory=list)
-
-    def extended(self, program: Program, renamed: Mapping[str, str] | None = None) -> "Layout":
-        """A layout for a lowered program, of which some tables had other names here."""
-        old = {(renamed or {}).get(name, name): name for name in self.numbers}
-        layout = Layout(known=[*self.known], sizes=self.sizes, functions=self.functions)
-        for table in program.tables.values():
-            name = old.get(table.name)
-            if name is not None and _same_shape(self.known[self.numbers[name]], table):
-                number = self.numbers[name]
-                layout.known[number] = table
-                layout.indexes[table.name] = [*self.indexes.get(name, ())]
-            else:
-                number = layout._vacant(table, self.numbers.values())
-            layout.numbers[table.name] = number
-        for stratum in program.strata:
-            layout.recursions.update(dict.fromkeys(stratum.tables, stratum.tables))
-        return layout
-
-    def restricted(self, program: Program) -> "Layout":
-        """The layout for some of the tables, with the numbers that they have here."""
-        numbers = {name: self.numbers[name] for name in program.tables}
-        kept = Layout(numbers, known=[*self.known], sizes=self.sizes, functions=self.functions)
-        kept.indexes = {name: [*self.indexes[name]] for name in numbers if name in self.indexes}
-        for stratum in program.strata:
-            kept.recursions.update(dict.fromkeys(stratum.tables, stratum.tables))
-        return kept
-
-    def widened(self, whole: "Layout", sizes: Mapping[str, int]) -> "Layout":
-        """`whole`, from which this was restricted, with the indexes that were asked for since."""
-        indexes = {name: [*columns] for name, columns in {**whole.indexes, **self.indexes}.items()}
-        return evolve(whole, indexes=indexes, sizes=sizes)
-
-    def _vacant(self, table: Table, taken: Iterable[int]) -> int:
-        """The number that a table like this had when it went, or a new one."""
-        taken = {*taken, *self.numbers.values()}
-        for number, known in enumerate(self.known):
-            if number not in taken and known.name == table.name and _same_shape(known, table):
-                return number
-        self.known.append(table)
-        return len(self.known) - 1
-
-    @property
-    def names(self) -> dict[int, str]:
-        """The names of the tables by number."""
-        return {number: name for name, number in self.numbers.items()}
-
-    def index(self, table: str, columns: tuple[int, ...]) -> int:
-        """The number of the index of `table` on `columns`, added if need be."""
-        known = self.indexes.setdefault(table, [])
-        if columns not in known:
-            known.append(columns)
-        return known.index(columns)
-
-    def function(self, called: ForeignFunction) -> int:
-        """The number of a Python function."""
-        if called not in self.functions:
-            self.functions.append(called)
-        return self.functions.index(called)
-
-    def served(self, table: str, columns: tuple[int, ...]) -> tuple[int, ...]:
-        """The most of `columns` that an index of `table` is on; all if it has none on any."""
-        known = self.indexes.get(table, [])
-        usable = [index for index in known if set(index) <= set(columns)]
-        return max(usable, key=len, default=columns)
-
-
-def _same_shape(one: Table, other: Table) -> bool:
-    """Whether the rows of one may stand in the other, which is filled in the same way."""
-    types = [tuple(column.type for column in table.columns) for table in (one, other)]
-    return (one.kind, one.key) == (other.kind, other.key) and types[0] == types[1]
-
-
 def plan(program: Program) -> tuple[p.Plan, Layout]:
     """The plan of a program, and the layout that later plans for the same core go on from."""
     lowered = lower(program)
     layout = Layout().extended(lowered)
     return plan_lowered(lowered, layout), layout
+
+
+def replan(lowered: Program, layout: Layout, core: _core.Database) -> tuple[p.Plan, Layout]:
+    """Another plan of the program that the core runs, for the sizes that its tables have now.
+
+    It asks for no index but its own.
+    """
+    fresh = evolve(layout.measuring(core), indexes={})
+    return plan_lowered(lowered, fresh), fresh
 
 
 def plan_lowered(lowered: Program, layout: Layout) -> p.Plan:
@@ -354,7 +280,8 @@ class _Placement:
             self._place(*rest.pop(chosen))
 
     def _choose(self, literals: list[BodyLiteral]) -> int:
-        best, best_score = -1, (0, 0, False, 0, 0)
+        best = -1
+        best_score: tuple[float, ...] = ()
         for place, literal in enumerate(literals):
             score = self._score(literal)
             if score is not None and (best < 0 or score > best_score):
@@ -362,24 +289,23 @@ class _Placement:
         assert best >= 0, "an ungrounded rule passed the checker"
         return best
 
-    def _score(self, literal: BodyLiteral) -> tuple[int, int, bool, int, int] | None:
+    def _score(self, literal: BodyLiteral) -> tuple[float, ...] | None:
         """How early a literal should go, higher first; None if it cannot go yet."""
         match literal:
             case Filter():
-                return (4, 0, True, 0, 0) if self._bound(literal.condition) else None
+                return (4,) if self._bound(literal.condition) else None
             case Assign():
-                return (2, 0, True, 0, 0) if self._bound(literal.value) else None
-        bound = sum(term is not None and self._bound(term) for term in literal.terms)
-        unbound = len(literal.terms) - bound
+                return (2,) if self._bound(literal.value) else None
+        bound = tuple(place for place, term in enumerate(literal.terms) if self._is_key(term))
+        unbound = len(literal.terms) - len(bound)
         if unbound == 0:
-            return (3, 0, True, 0, 0)
+            return (3,)
         if literal.negated:
             return None
-        if bound:
-            return (1, bound, literal.table not in self._recursion, 0, -unbound)
-        sizes = self._layout.sizes
-        is_outside = bool(sizes) or literal.table not in self._recursion
-        return (0, 0, is_outside, -sizes.get(literal.table, 0), -unbound)
+        matches = self._layout.matches(literal.table, bound)
+        is_outside = literal.table not in self._recursion
+        few = len(bound) if matches is None else -matches
+        return (1 if bound else 0, few, is_outside, -unbound)
 
     def _place(self, position: int | None, literal: BodyLiteral) -> None:
         match literal:

@@ -21,13 +21,14 @@ from nlog.compile import extend, without
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
-from nlog.planner import Layout, plan, plan_lowered
+from nlog.planner import plan, replan
 from nlog.profile import Profile, profile
 from nlog.program import Program, Table
 from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
 from nlog.tables import Snapshot, TableView, row_trouble
 from nlog.transaction import Transaction
+from nlog.transition import Transition
 
 Row = tuple[Any, ...]
 Work = _core.Work
@@ -37,10 +38,13 @@ class Engine:
     """An incremental evaluator of one program.
 
     `engine[table]` reads a table, `engine.transaction()` changes input tables. TransactionError
-    if a commit with all inputs empty would be refused.
+    if a commit with all inputs empty would be refused. Rules are planned again before a commit when
+    the sizes of tables have changed by far; not if `replans` is false.
     """
 
-    def __init__(self, program: Program, limits: Limits = NO_LIMITS) -> None:
+    def __init__(
+        self, program: Program, limits: Limits = NO_LIMITS, *, replans: bool = True
+    ) -> None:
         if not isinstance(program, Program):
             text = f"{program!r} is no Program: nlog.load(path) and nlog.parse(text) make one"
             raise TypeError(text)
@@ -48,10 +52,11 @@ class Engine:
             raise TypeError(f"{limits!r} are no limits: nlog.Limits(rows=…, seconds=…) makes some")
         self.program = program
         self.limits = limits
+        self.replans = replans
         self._lowered = lower(program)
-        compiled, self._layout = plan(program)
+        self._plan, self._layout = plan(program)
         try:
-            self._core = _core.Database(compiled, limits.rows, limits.seconds)
+            self._core = _core.Database(self._plan, limits.rows, limits.seconds)
         except REFUSALS as error:
             when = ", with all inputs empty"
             raise refusal(
@@ -122,12 +127,11 @@ class Engine:
     def profile(self) -> Profile:
         """What each rule has cost in all commits so far, and what each table holds."""
         with self._lock:
-            plan = plan_lowered(self._lowered, self._layout)
-            return profile(self._lowered, plan, self._layout.names, self._core)
+            return profile(self._lowered, self._plan, self._layout.names, self._core)
 
     def recompute(self) -> "Engine":
         """A new engine, computed from this one's input rows and nothing else."""
-        fresh = Engine(self.program, self.limits)
+        fresh = Engine(self.program, self.limits, replans=self.replans)
         with self._lock, fresh.transaction() as tx:
             for table in self.program.tables.values():
                 if table.kind == "input":
@@ -158,7 +162,19 @@ class Engine:
             raise TypeError(row_trouble(table, *error.args)) from None
         return self._core.rows(number, dict(enumerate(row)))[0] if is_there else None
 
-    def _adopt(self, program: Program, lowered: Program, layout: Layout) -> None:
+    def _adopt(self, program: Program, transition: Transition) -> None:
         """Take note of the program that the core has gone over to."""
-        self.program, self._lowered, self._layout = program, lowered, layout
+        self.program, self._lowered = program, transition.lowered
+        self._plan, self._layout = transition.after, transition.layout
         self._explainer = None
+
+    def _replan_if_drifted(self) -> None:
+        """Plan the rules again if sizes have drifted, for what is staged, too.
+
+        This is safe at any moment at which no rule runs: what the core keeps beside rows does not
+        depend on the order of joins.
+        """
+        if self.replans and self._core.has_drifted():
+            plan, layout = replan(self._lowered, self._layout, self._core)
+            self._core.replan(plan)
+            self._plan, self._layout, self._explainer = plan, layout, None

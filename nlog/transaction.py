@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 from nlog.changes import Changes, Delta
 from nlog.diagnostics import TransactionError
 from nlog.engine import _core
-from nlog.planner import Layout
+from nlog.layout import Layout
 from nlog.program import Program, Table
 from nlog.refusals import REFUSALS, refusal
 from nlog.tables import columns_trouble, key_trouble, row_trouble, shape
@@ -123,6 +123,12 @@ class Transaction:
             )
         engine = self._engine
         self._state = "rolled back"
+        if self._next is None:
+            try:
+                engine._replan_if_drifted()
+            except BaseException:
+                engine._core.rollback()
+                raise
         try:
             deltas = dict(engine._core.prepare())
         except REFUSALS as error:
@@ -179,7 +185,7 @@ class Transaction:
             self._state = "committed"
             if self._next is not None:
                 program, transition = self._next
-                self._engine._adopt(program, transition.lowered, transition.layout)
+                self._engine._adopt(program, transition)
         else:
             self._engine._core.rollback()
             self._state = "tried and rolled back"
@@ -210,8 +216,7 @@ class Transaction:
     def _change_program(self, program: Program) -> None:
         """Stage another program in place of the engine's. Requires: nothing else is staged."""
         engine, core = self._engine, self._engine._core
-        sizes = {name: core.size(number) for name, number in engine._layout.numbers.items()}
-        step = transition(engine.program, program, engine._layout, sizes)
+        step = transition(engine.program, program, engine._layout.measuring(core))
         core.change_program(step.during, step.after)
         for number in step.emptied:
             core.delete(number, core.rows(number, {}))

@@ -25,9 +25,10 @@ from attrs import evolve, frozen
 
 from nlog.check import stratify
 from nlog.diagnostics import Diagnostic, Label, RuleError
+from nlog.layout import Layout
 from nlog.lower import lower
 from nlog.plan import Plan
-from nlog.planner import Layout, plan_lowered
+from nlog.planner import plan_lowered
 from nlog.program import Atom, BodyLiteral, Optimum, Program, Rule, Stratum, Table
 
 CHANGED_TABLE = "$changed"
@@ -49,7 +50,7 @@ class Transition:
     emptied: tuple[int, ...]
 
 
-def transition(old: Program, new: Program, layout: Layout, sizes: Mapping[str, int]) -> Transition:
+def transition(old: Program, new: Program, layout: Layout) -> Transition:
     """The way from `old`, whose layout is given, to `new`.
 
     RuleError if it cannot be gone: rules that are added negate what depends on those that are
@@ -65,7 +66,7 @@ def transition(old: Program, new: Program, layout: Layout, sizes: Mapping[str, i
     whole = layout.extended(both, renamed)
     base = whole.restricted(after)
     after_plan = plan_lowered(after, base)
-    during = base.widened(whole, sizes)
+    during = base.widened(whole)
     return Transition(
         plan_lowered(both, during),
         after_plan,

@@ -155,6 +155,17 @@ class Database:
             ValueError: the plans make no sense, or do not fit what is there.
             RuntimeError: something is staged already.
         """
+    def has_drifted(self) -> bool:
+        """Whether sizes of tables, with what is staged, are far from those planned for."""
+    def replan(self, plan: Plan) -> None:
+        """Goes over to another plan of the same rules; what is staged stays staged.
+
+        Raises:
+            ValueError: the plan makes no sense, or is of other rules.
+            RuntimeError: the transaction is prepared, or changes the program.
+        """
+    def rows_per_key(self, table: int, columns: Sequence[int]) -> float:
+        """About how many stored rows, staged ones too, agree in the columns (ascending)."""
     def prepare(self) -> list[tuple[int, Delta]]:
         """Works out what follows from what is staged; the output tables that `publish` will change.
 

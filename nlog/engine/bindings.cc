@@ -28,6 +28,7 @@
 #include "bindings_transfer.h"
 #include "bindings_work.h"
 #include "core/database.h"
+#include "core/estimate.h"
 #include "core/functions.h"
 
 namespace py = pybind11;
@@ -155,6 +156,24 @@ class Database {
     store_->functions.Extend(during.attr("functions"));
   }
 
+  bool HasDrifted() {
+    const Guard guard(*store_);
+    return database_->HasDrifted();
+  }
+
+  void Replan(py::handle plan) {
+    const Guard guard(*store_);
+    RequireIdle();
+    database_->Replan(ReadPlan(plan, store_->codec));
+    checks_.clear();
+  }
+
+  double RowsPerKey(std::uint32_t table, const std::vector<std::uint32_t>& columns) {
+    const Guard guard(*store_);
+    RequireColumns(table, columns);
+    return core::RowsPerKey(database_->table(table), columns);
+  }
+
   std::vector<std::pair<std::uint32_t, Delta>> Prepare() {
     const Guard guard(*store_);
     RequireIdle();
@@ -233,15 +252,10 @@ class Database {
     return {store_, database_->TakeSnapshot()};
   }
 
-  std::size_t AddIndex(std::uint32_t table, std::vector<std::uint32_t> columns) {
+  std::size_t AddIndex(std::uint32_t table, const std::vector<std::uint32_t>& columns) {
     const Guard guard(*store_);
     RequireIdle();
-    const std::size_t width = TableOf(*store_, table).columns.size();
-    for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
-        throw ValueError("an index is on ascending columns of its table");
-      }
-    }
+    RequireColumns(table, columns);
     return database_->AddIndex(table, columns);
   }
 
@@ -365,6 +379,15 @@ class Database {
     }
   }
 
+  void RequireColumns(std::uint32_t table, const std::vector<std::uint32_t>& columns) const {
+    const std::size_t width = TableOf(*store_, table).columns.size();
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
+        throw ValueError("columns are those of their table, ascending");
+      }
+    }
+  }
+
   const TableCodec& InputTable(std::uint32_t number) const {
     const TableCodec& table = TableOf(*store_, number);
     if (!table.is_input) {
@@ -453,6 +476,9 @@ PYBIND11_MODULE(_core, module) {
       .def("remove", &Database::Remove, py::arg("table"), py::arg("keys"))
       .def("apply", &Database::Apply, py::arg("table"), py::arg("delta"))
       .def("insert_columns", &Database::InsertColumns, py::arg("table"), py::arg("columns"))
+      .def("has_drifted", &Database::HasDrifted)
+      .def("replan", &Database::Replan, py::arg("plan"))
+      .def("rows_per_key", &Database::RowsPerKey, py::arg("table"), py::arg("columns"))
       .def("change_program", &Database::ChangeProgram, py::arg("during"), py::arg("after"))
       .def("prepare", &Database::Prepare)
       .def("publish", &Database::Publish)

@@ -43,12 +43,6 @@ void ExtendTables(const Plan& plan, std::vector<Table>& tables) {
   }
 }
 
-std::vector<Table> MakeTables(const Plan& plan) {
-  std::vector<Table> tables;
-  ExtendTables(plan, tables);
-  return tables;
-}
-
 std::vector<bool> OutputsOf(const Plan& plan) {
   std::vector<bool> is_output;
   for (const TablePlan& table : plan.tables) {
@@ -98,12 +92,19 @@ struct DerivationSink {
 
 }  // namespace
 
+std::vector<Table> MakeTables(const Plan& plan) {
+  std::vector<Table> tables;
+  ExtendTables(plan, tables);
+  return tables;
+}
+
 Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
                    const ShouldStop& should_stop, const Limits& limits, ForeignFunctions* foreign)
     : interner_(std::move(interner)),
       foreign_(foreign),
       tables_(MakeTables(plan)),
       program_(plan, tables_),
+      planned_sizes_(program_, tables_),
       guards_(plan, tables_),
       limits_(limits) {
   is_touched_.resize(plan.tables.size(), false);
@@ -308,6 +309,7 @@ void Database::Publish() noexcept {
   }
   for (const std::uint32_t table : touched_) {
     tables_[table].Commit();
+    has_drifted_ = has_drifted_ || planned_sizes_.HasDrifted(table, tables_[table].stored());
   }
   ForgetTouched();
   FinishChange();

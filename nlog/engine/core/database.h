@@ -34,6 +34,7 @@
 #include "interrupt.h"
 #include "plan.h"
 #include "program.h"
+#include "replanning.h"
 #include "snapshot.h"
 #include "table.h"
 #include "work.h"
@@ -50,6 +51,9 @@ struct Support {
 };
 // The rows of the positive atoms of a rule's body, by position.
 using Derivation = std::vector<Support>;
+
+// The tables of a plan, empty, with its indexes. Throws PlanError.
+std::vector<Table> MakeTables(const Plan& plan);
 
 class Database {
  public:
@@ -82,6 +86,14 @@ class Database {
   // `after` must be empty in the end, unless it has no columns. Throws PlanError, having changed
   // nothing, and std::logic_error unless the transaction is new.
   void ChangeProgram(const Plan& during, const Plan& after);
+
+  // Whether a table that rules look rows up in has drifted since they were planned (replanning.h),
+  // with what is staged.
+  bool HasDrifted() const;
+  // Goes over to another plan of the same rules, with other orders of joins and other indexes; what
+  // is staged stays staged. Throws PlanError or std::logic_error, or std::bad_alloc, having changed
+  // nothing. Cost: the indexes that were not there.
+  void Replan(const Plan& plan);
 
   // The changes of the output tables that Publish will make, in the order of the tables; tables
   // that do not change are left out. Throws as Evaluate does, KeyError, ConstraintError or
@@ -155,6 +167,8 @@ class Database {
   std::vector<Table> tables_;
   std::vector<bool> is_output_;
   Program program_;
+  PlannedSizes planned_sizes_;
+  bool has_drifted_ = false;
   Guards guards_;
   Limits limits_;
   // The tables that the running transaction may have touched.

@@ -3,8 +3,51 @@
 #include "estimate.h"
 
 #include <algorithm>
+#include <cmath>
+#include <map>
 
 namespace nlog::core {
+namespace {
+
+constexpr std::size_t kSampledMax = 1024;
+
+double KeysBySample(const Table& table, const std::vector<std::uint32_t>& columns) {
+  const std::size_t stride = std::max<std::size_t>(table.row_limit() / kSampledMax, 1);
+  std::map<std::vector<Word>, std::size_t> seen;
+  std::size_t sampled = 0;
+  for (std::size_t row = 0; row < table.row_limit(); row += stride) {
+    const auto id = static_cast<RowId>(row);
+    if (!table.Visible(id, View::kOld) && !table.Visible(id, View::kNew)) {
+      continue;
+    }
+    std::vector<Word> key;
+    for (const std::uint32_t column : columns) {
+      key.push_back(table.Row(id)[column]);
+    }
+    ++seen[key];
+    ++sampled;
+  }
+  const auto once =
+      std::ranges::count(seen, std::size_t{1}, [](const auto& s) { return s.second; });
+  const double share =
+      static_cast<double>(table.stored()) / static_cast<double>(std::max<std::size_t>(sampled, 1));
+  const double more = static_cast<double>(seen.size()) - static_cast<double>(once);
+  return std::max(std::sqrt(share) * static_cast<double>(once) + more, 1.0);
+}
+
+}  // namespace
+
+double RowsPerKey(const Table& table, const std::vector<std::uint32_t>& columns) {
+  const auto rows = static_cast<double>(table.stored());
+  if (columns.empty()) {
+    return rows;
+  }
+  const auto index = std::ranges::find(table.indexes(), columns, &Index::columns);
+  if (index != table.indexes().end()) {
+    return rows / static_cast<double>(std::max<std::size_t>(index->key_count(), 1));
+  }
+  return rows / KeysBySample(table, columns);
+}
 
 double EstimateRead(const Pipeline& pipeline, std::span<const Table> tables) {
   double bindings = static_cast<double>(tables[pipeline.table].new_size());

@@ -7,12 +7,20 @@
 #ifndef NLOG_ENGINE_CORE_ESTIMATE_H_
 #define NLOG_ENGINE_CORE_ESTIMATE_H_
 
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "program.h"
 #include "table.h"
 
 namespace nlog::core {
+
+// About how many stored rows have one key in some columns, on average; all of them have that of no
+// columns. An index on the columns knows; else it is inferred from a sample, by the estimator of
+// Charikar, Chaudhuri, Motwani and Narasayya (2000): keys seen once in the sample stand for many,
+// others for themselves. Requires: columns are in range and differ.
+double RowsPerKey(const Table& table, const std::vector<std::uint32_t>& columns);
 
 // About how many rows the pipeline reads if it starts at every row of the new view.
 double EstimateRead(const Pipeline& pipeline, std::span<const Table> tables);

@@ -36,6 +36,11 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
       return i;
     }
   }
+  indexes_.push_back(MakeIndex(columns));
+  return indexes_.size() - 1;
+}
+
+Index Table::MakeIndex(const std::vector<std::uint32_t>& columns) const {
   Index index(columns);
   std::vector<bool> is_free(row_limit(), false);
   for (const RowId row : free_) {
@@ -47,8 +52,27 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
       index.Link(rows_, row);
     }
   }
-  indexes_.push_back(std::move(index));
-  return indexes_.size() - 1;
+  return index;
+}
+
+std::vector<Index> Table::MissingIndexes(const Table& shape) const {
+  std::vector<Index> missing;
+  for (const Index& wanted : shape.indexes_) {
+    const bool is_there =
+        std::ranges::find(indexes_, wanted.columns(), &Index::columns) != indexes_.end();
+    missing.push_back(is_there ? Index(wanted.columns()) : MakeIndex(wanted.columns()));
+  }
+  return missing;
+}
+
+void Table::ArrangeIndexes(std::vector<Index> indexes) noexcept {
+  for (Index& index : indexes) {
+    const auto known = std::ranges::find(indexes_, index.columns(), &Index::columns);
+    if (known != indexes_.end()) {
+      std::swap(index, *known);
+    }
+  }
+  indexes_ = std::move(indexes);
 }
 
 RowId Table::Obtain(const Word* words, std::uint32_t hash) {

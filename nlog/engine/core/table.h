@@ -133,6 +133,13 @@ class Table {
                    indexes_.end());
   }
 
+  // Indexes on the columns of those of `shape`, in its order: of those that this table has just the
+  // columns, the others made from the stored rows. Cost when made: linear in the rows.
+  std::vector<Index> MissingIndexes(const Table& shape) const;
+  // Makes `indexes`, which MissingIndexes gave, the table's: those it has keep what they hold, and
+  // those that are not among them are dropped.
+  void ArrangeIndexes(std::vector<Index> indexes) noexcept;
+
   // The row equal to `words`, stored now if it was not (visible in no view, count 0). `words` may
   // not point into this table.
   RowId Obtain(const Word* words) { return Obtain(words, Hash(words)); }
@@ -222,6 +229,7 @@ class Table {
     }
   }
 
+  Index MakeIndex(const std::vector<std::uint32_t>& columns) const;
   void Log(RowId row);
   void SetCount(RowId row, std::int64_t count);
   void Remove(RowId row);
