@@ -2,11 +2,13 @@
 // to go on. Afterwards rows, views and counts are what they were before, and the same changes go
 // through as if nothing had happened, to what a database computes that is given all rows at once.
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <new>
 #include <random>
 #include <stdexcept>
+#include <variant>
 #include <vector>
 
 #include "check.h"
@@ -186,6 +188,70 @@ TEST(WhatIsPreparedIsSeenWhenItIsPublished) {
       }
     }
   }
+}
+
+// The same rules with other indexes in another order.
+Plan Rearranged(Plan plan) {
+  const auto rearrange = [&plan](StartPlan& start) {
+    for (StepPlan& step : start.pipeline.steps) {
+      if (auto* lookup = std::get_if<LookupPlan>(&step)) {
+        const std::size_t last = plan.tables[lookup->table].indexes.size() - 1;
+        lookup->index = static_cast<std::uint32_t>(last - lookup->index);
+      }
+    }
+  };
+  for (StratumPlan& stratum : plan.strata) {
+    for (RulePlan& rule : stratum.rules) {
+      std::ranges::for_each(rule.deltas, rearrange);
+      std::ranges::for_each(rule.verifies, rearrange);
+      if (rule.check) {
+        rearrange(*rule.check);
+      }
+    }
+  }
+  for (TablePlan& table : plan.tables) {
+    std::ranges::reverse(table.indexes);
+    const std::vector<std::uint32_t> second{1};
+    if (table.width == 2 && std::ranges::find(table.indexes, second) == table.indexes.end()) {
+      table.indexes.push_back(second);
+    }
+  }
+  return plan;
+}
+
+TEST(AnotherPlanTakesThePlaceOrMemoryEndsAndNothingChanges) {
+  std::mt19937 random(14);
+  int failures = 0;
+  for (int trial = 0; trial < 12; ++trial) {
+    const Plan plan = test::RandomPlan(random, 6);
+    Database database(plan, std::make_shared<Interner>());
+    for (int transaction = 0; transaction < 6; ++transaction) {
+      const Changes changes = RandomChanges(random, 3);
+      const Plan next = transaction % 2 == 0 ? Rearranged(plan) : plan;
+      Stage(database, changes);
+      for (int allocations = 0;; ++allocations) {
+        try {
+          const test::FailingAllocation failing(allocations);
+          database.Replan(next);
+          break;
+        } catch (const std::bad_alloc&) {
+          ++failures;
+        }
+      }
+      for (std::uint32_t table = 0; table < test::kTables; ++table) {
+        CHECK(database.table(table).indexes().size() == next.tables[table].indexes.size());
+      }
+      if (transaction % 3 == 2) {
+        database.Rollback();
+      } else {
+        database.Commit();
+      }
+      CommitThroughFailures(database, RandomChanges(random, 3));
+      const std::unique_ptr<Database> recomputed = Recomputed(plan, database);
+      CHECK(RowsOf(StateOf(database)) == RowsOf(StateOf(*recomputed)));
+    }
+  }
+  CHECK(failures > 1000);
 }
 
 TEST(APreparedTransactionTakesNoMore) {

@@ -230,6 +230,7 @@ void Database::FinishChange() noexcept {
   program_ = std::move(*change_->after);
   guards_ = std::move(*change_->guards);
   is_output_ = std::move(change_->is_output_after);
+  has_drifted_ = true;
   change_.reset();
 }
 

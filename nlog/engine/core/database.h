@@ -88,7 +88,7 @@ class Database {
   void ChangeProgram(const Plan& during, const Plan& after);
 
   // Whether a table that rules look rows up in has drifted since they were planned (replanning.h),
-  // with what is staged.
+  // with what is staged, or the program has changed.
   bool HasDrifted() const;
   // Goes over to another plan of the same rules, with other orders of joins and other indexes; what
   // is staged stays staged. Throws PlanError or std::logic_error, or std::bad_alloc, having changed
