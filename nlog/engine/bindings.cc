@@ -383,7 +383,7 @@ class Database {
     const std::size_t width = TableOf(*store_, table).columns.size();
     for (std::size_t i = 0; i < columns.size(); ++i) {
       if (columns[i] >= width || (i > 0 && columns[i] <= columns[i - 1])) {
-        throw ValueError("columns are those of their table, ascending");
+        throw ValueError("an index is on ascending columns of its table");
       }
     }
   }
