@@ -358,18 +358,6 @@ class Database {
     }
   }
 
-  // Whether a commit is evaluated, for as long as this lives.
-  class Evaluating {
-   public:
-    explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
-    ~Evaluating() { flag_ = false; }
-    Evaluating(const Evaluating&) = delete;
-    Evaluating& operator=(const Evaluating&) = delete;
-
-   private:
-    bool& flag_;
-  };
-
   // Refuses what would pull the tables from under a commit. Requires: the lock of the store, so
   // that only a signal handler can come here while a commit is evaluated.
   void RequireIdle() const {

@@ -50,6 +50,18 @@ class SignalWatch {
   Clock::time_point next_ = Clock::now() + kPause;
 };
 
+// Says in a flag that a commit is evaluated, for as long as this lives.
+class Evaluating {
+ public:
+  explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Evaluating() { flag_ = false; }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 // Runs evaluate(should_stop) without the GIL; throws what a signal handler raises meanwhile.
 template <typename Evaluate>
 void EvaluateWatched(Evaluate evaluate) {
