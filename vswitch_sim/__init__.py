@@ -9,8 +9,9 @@ Imports nothing else of this project.
 """
 
 from vswitch_sim.cache import CacheStatistics
+from vswitch_sim.capture import AtLink, AtVif
 from vswitch_sim.errors import FlowError, TopologyError
-from vswitch_sim.fabric import Delivery, Fabric, Host
+from vswitch_sim.fabric import Delivery, Fabric, TunnelHealth
 from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
 from vswitch_sim.flow import (
     IN_PORT,
@@ -25,17 +26,20 @@ from vswitch_sim.flow import (
     Resubmit,
     SetField,
 )
+from vswitch_sim.host import Host
 from vswitch_sim.match import Match
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.switch import FlowStatistics, Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
-from vswitch_sim.underlay import Underlay
+from vswitch_sim.underlay import Link, Underlay
 
 __all__ = [
     "FIELDS",
     "IN_PORT",
     "OFPVID_PRESENT",
     "Action",
+    "AtLink",
+    "AtVif",
     "Bucket",
     "CacheStatistics",
     "DecTtl",
@@ -49,6 +53,7 @@ __all__ = [
     "FlowUpdate",
     "Group",
     "Host",
+    "Link",
     "Match",
     "Move",
     "Output",
@@ -61,5 +66,6 @@ __all__ = [
     "TraceAction",
     "TraceBucket",
     "TraceTable",
+    "TunnelHealth",
     "Underlay",
 ]

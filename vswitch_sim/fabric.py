@@ -8,77 +8,104 @@
     …
     fabric.send("hv1", 1, frame)      # -> [Delivery("hv2", 1, "db-1", b"…"), …]
 
-`send` carries a frame all the way before it returns: through the switch, and for every copy that
-leaves by a tunnel, through STT segments that fit the path, the routers, reassembly and the next
-switch, until each copy has reached a VIF or been dropped under a name in `drops`.
+A frame passes a switch in no time; copies that leave by a tunnel travel the underlay as STT
+segments, as long as that takes, and pass the switch at the other end. `inject` starts a frame and
+returns, `run` lets time pass; `send` does both, until every copy has reached a VIF or been
+dropped under a name in `drops`.
+
+With `health_interval_s` every tunnel is watched by a BFD session (`health`), and who listens hears
+of each that comes up or goes down.
 
 Invariants: a packet ID is never used twice, whatever hosts come and go; the order of deliveries
-depends on flows and frames alone.
+depends on flows, frames, the underlay and its seed alone.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+import random
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import AddressValueError, IPv4Address
-from zlib import crc32
 
 from attrs import define, field, frozen
 
-from vswitch_sim.capture import CaptureWriter
+from vswitch_sim.capture import AtLink, AtVif, Capture
 from vswitch_sim.errors import TopologyError
-from vswitch_sim.packet import ETHERTYPE_IPV4
-from vswitch_sim.stt import FRAME_BYTES_MAX, Reassembler, SttFrame, encapsulate
+from vswitch_sim.health import Session
+from vswitch_sim.host import Host
+from vswitch_sim.stt import SttFrame
 from vswitch_sim.switch import Switch
-from vswitch_sim.underlay import Underlay
+from vswitch_sim.underlay import Crossing, Underlay
 
 # A frame that has passed this many tunnels is in a loop; so is one that made so many copies.
 TUNNEL_HOPS_MAX = 16
 TRANSMISSIONS_MAX = 20_000
+# How many frames in tunnels the fabric knows the past of.
+_REMEMBERED_MAX = 65_536
 
 
 @frozen
 class Delivery:
-    """A frame that reached a VIF: the host, the port and its name, and the bytes."""
+    """A frame that reached a VIF: the host, the port and its name, the bytes, and when."""
 
     host: str
     port_number: int
     port_name: str
     frame: bytes
-
-
-@define(eq=False)
-class Host:
-    """A hypervisor: its switch, its NIC's address and underlay node, and its tunnels both ways."""
-
-    name: str
-    ip: IPv4Address
-    node: str
-    switch: Switch
-    tunnels: dict[int, IPv4Address] = field(factory=dict)
-    tunnel_ports: dict[IPv4Address, int] = field(factory=dict)
-    reassembler: Reassembler = field(factory=Reassembler)
+    time_s: float = field(default=0.0, eq=False)
 
 
 @frozen
-class _Arrival:
-    host: Host
-    in_port: int
-    frame: bytes
-    tun_id: int
-    tunnel_hops: int
+class TunnelHealth:
+    """The tunnel from a host to the address of another came up, or went down."""
+
+    host: str
+    remote: str
+    up: bool
+    time_s: float = field(default=0.0, eq=False)
+
+
+@define(eq=False)
+class _Journey:
+    """A frame that came in by a VIF, and all copies of it."""
+
+    transmissions: int = 0
+
+
+@frozen(eq=False)
+class _Passage:
+    """One copy in a tunnel: the journey it is of, and how many tunnels it has passed."""
+
+    journey: _Journey
+    tunnels: int
 
 
 class Fabric:
     """Hosts, their switches, and the frames between them."""
 
-    def __init__(self, underlay: Underlay) -> None:
-        """A fabric without hosts."""
+    def __init__(
+        self, underlay: Underlay, *, health_interval_s: float | None = None, seed: int = 0
+    ) -> None:
+        """A fabric without hosts.
+
+        Args:
+            underlay: what joins the hosts; its clock is the fabric's.
+            health_interval_s: how often the ends of a tunnel tell each other that they live, in
+                seconds; None to watch no tunnel.
+            seed: of the jitter of that.
+        """
         self.underlay = underlay
+        self.clock = underlay.clock
+        self.on_delivery: list[Callable[[Delivery], None]] = []
+        self.on_health: list[Callable[[TunnelHealth], None]] = []
+        self._health_interval_s = health_interval_s
+        self._random = random.Random(seed)
         self._hosts: dict[str, Host] = {}
-        self._by_ip: dict[IPv4Address, Host] = {}
         self._packet_id = 0
+        self._discriminator = 0
+        self._passages: OrderedDict[int, _Passage] = OrderedDict()
         self._drops: Counter[str] = Counter()
-        self._captures: list[CaptureWriter] = []
+        self._captures: list[Capture] = []
+        underlay.taps.append(self._tap)
 
     @property
     def hosts(self) -> Mapping[str, Host]:
@@ -90,14 +117,13 @@ class Fabric:
         """Every drop by name: of the fabric, the switches, the reassemblers and the underlay.
 
         The fabric's own are `unknown_host` (no host has a tunnel's remote address),
-        `unknown_tunnel` (the receiver has no tunnel back), `no_route`, `frame_too_big` and
-        `loop`.
+        `unknown_tunnel` (the receiver has no tunnel back), `unknown_session` (a health packet of a
+        tunnel that is not watched), `no_route`, `frame_too_big` and `loop`.
         """
         total = Counter(self._drops)
         total.update(self.underlay.drops)
         for host in self._hosts.values():
-            total.update(host.switch.drops)
-            total.update(host.reassembler.drops)
+            total.update(host.all_drops)
         return total
 
     def switch(self, host: str) -> Switch:
@@ -125,16 +151,18 @@ class Fabric:
                     f"cannot add host {name} ({ip} at {node}): "
                     f"host {host.name} ({host.ip} at {host.node}) is there"
                 )
-        host = Host(name, address, node, Switch(name))
-        self._hosts[name] = self._by_ip[address] = host
+        host = Host(name, address, node, self.underlay, self._arrive)
+        self.underlay.attach(node, address, host.receive)
+        self._hosts[name] = host
         return host.switch
 
     def remove_host(self, name: str) -> None:
         """Remove a host with all it has but its drops; tunnels to it then lead nowhere."""
         host = self._host(name)
-        self._drops.update(host.switch.drops)
-        self._drops.update(host.reassembler.drops)
-        del self._hosts[name], self._by_ip[host.ip]
+        host.close()
+        self._drops.update(host.all_drops)
+        self.underlay.detach(host.ip)
+        del self._hosts[name]
 
     def readdress(self, ips: Mapping[str, str]) -> None:
         """Give hosts new NIC addresses, all at once, so that two may swap theirs.
@@ -147,17 +175,20 @@ class Fabric:
         wanted = {host.name: host.ip for host in self._hosts.values()}
         for name, ip in ips.items():
             wanted[self._host(name).name] = _address(f"host {name}", ip)
-        by_ip = {ip: self._hosts[name] for name, ip in wanted.items()}
-        if len(by_ip) < len(wanted):
+        if len({*wanted.values()}) < len(wanted):
             raise TopologyError(f"cannot readdress {', '.join(ips)}: two hosts would share an IP")
         for name in ips:
-            self._hosts[name].ip = wanted[name]
-        self._by_ip = by_ip
+            self.underlay.detach(self._hosts[name].ip)
+        for name in ips:
+            host = self._hosts[name]
+            host.ip = wanted[name]
+            self.underlay.attach(host.node, host.ip, host.receive)
 
     def far_end(self, host: str, port_number: int) -> tuple[str, int] | None:
         """Where a tunnel port leads: the host beyond and its port back; None if nowhere."""
         here = self._host(host)
-        there = self._by_ip.get(here.tunnels.get(port_number, here.ip))
+        remote = here.tunnels.get(port_number)
+        there = next((other for other in self._hosts.values() if other.ip == remote), None)
         number = None if there is None else there.tunnel_ports.get(here.ip)
         return None if there is None or number is None else (there.name, number)
 
@@ -183,87 +214,154 @@ class Fabric:
         end.switch.add_port(port_number, f"stt-{address}", "tunnel")
         end.tunnels[port_number] = address
         end.tunnel_ports[address] = port_number
+        if self._health_interval_s is not None:
+            end.watch(address, self._session(end, address, self._health_interval_s))
 
     def remove_tunnel(self, host: str, port_number: int) -> None:
         """Take a tunnel port away."""
         self._remove_port(host, port_number, "tunnel")
         end = self._host(host)
-        del end.tunnel_ports[end.tunnels.pop(port_number)]
+        address = end.tunnels.pop(port_number)
+        del end.tunnel_ports[address]
+        end.unwatch(address)
 
-    def send(self, host: str, in_port: int, frame: bytes) -> list[Delivery]:
-        """Put a frame into a host's switch by a port, and carry it until all copies are home.
+    def is_up(self, host: str, port_number: int) -> bool:
+        """Whether a tunnel works, as far as its session knows; False if it is not watched."""
+        end = self._host(host)
+        remote = end.tunnels.get(port_number)
+        return remote is not None and end.is_up(remote)
+
+    def inject(self, host: str, in_port: int, frame: bytes) -> None:
+        """Put a frame into a host's switch by a port, now; what comes of it takes its time.
 
         Raises:
             TopologyError: there is no such host or port.
         """
+        end = self._host(host)
+        self._capture_vif(end, in_port, frame, is_sent=True)
+        self._pass(end, in_port, frame, 0, _Passage(_Journey(), 0))
+
+    def run(self, seconds: float) -> None:
+        """Let time pass. ValueError if it is negative."""
+        self.clock.run_for(seconds)
+
+    def settle(self) -> None:
+        """Let time pass until no tenant's frame is under way."""
+        self.clock.run_while(self.underlay.is_busy)
+
+    def send(self, host: str, in_port: int, frame: bytes) -> list[Delivery]:
+        """Put a frame into a host's switch by a port, and carry it until all copies are home.
+
+        What is under way already comes home before.
+
+        Raises:
+            TopologyError: there is no such host or port.
+        """
+        self._host(host)
+        self.settle()
         deliveries: list[Delivery] = []
-        arrivals = deque([_Arrival(self._host(host), in_port, frame, 0, 0)])
-        transmissions = 0
-        while arrivals:
-            arrival = arrivals.popleft()
-            here = arrival.host
-            for egress in here.switch.process(arrival.in_port, arrival.frame, arrival.tun_id):
-                port = here.switch.ports[egress.port]
-                if port.number not in here.tunnels:
-                    deliveries.append(Delivery(here.name, port.number, port.name, egress.frame))
-                    continue
-                transmissions += 1
-                if arrival.tunnel_hops >= TUNNEL_HOPS_MAX or transmissions > TRANSMISSIONS_MAX:
-                    self._drops["loop"] += 1
-                    continue
-                remote = here.tunnels[port.number]
-                for received in self._transmit(here, remote, egress.frame, egress.tun_id):
-                    following = self._arrive(received, arrival.tunnel_hops + 1)
-                    if following is not None:
-                        arrivals.append(following)
+        self.on_delivery.append(deliveries.append)
+        try:
+            self.inject(host, in_port, frame)
+            self.settle()
+        finally:
+            self.on_delivery.remove(deliveries.append)
         return deliveries
 
     @contextmanager
-    def capture(self, path: str) -> Iterator[CaptureWriter]:
-        """Record what NICs send to a pcapng file, as outer Ethernet frames, until the exit.
+    def capture(self, path: str, *points: AtVif | AtLink) -> Iterator[Capture]:
+        """Record frames in a pcapng file while the `with` block runs.
+
+        Args:
+            path: the file, which is replaced.
+            points: where; if none is named, every NIC, as it sends.
 
         Raises:
+            TopologyError: there is no such VIF or link.
             OSError: the file cannot be written.
         """
-        with CaptureWriter(path) as capture:
+        for point in points:
+            self._require_point(point)
+        with Capture(path, points) as capture:
             self._captures.append(capture)
             try:
                 yield capture
             finally:
                 self._captures.remove(capture)
 
-    def _transmit(
-        self, here: Host, remote: IPv4Address, frame: bytes, tun_id: int
-    ) -> Iterator[SttFrame]:
-        there = self._by_ip.get(remote)
-        if there is None:
-            self._drops["unknown_host"] += 1
-            return
-        mtu = self.underlay.path_mtu(here.node, there.node)
-        if mtu == 0:
-            self._drops["no_route"] += 1
-            return
-        if len(frame) > FRAME_BYTES_MAX:
-            self._drops["frame_too_big"] += 1
-            return
-        self._packet_id = (self._packet_id + 1) & 0xFFFFFFFF
-        packet_id = self._packet_id
-        for packet in encapsulate(frame, tun_id, here.ip, remote, packet_id=packet_id, mtu=mtu):
-            transit = self.underlay.forward(here.node, there.node, packet)
-            for capture in self._captures:
-                capture.write(here.name, _ethernet(transit.nodes, packet))
-            if transit.packet is not None:
-                received = there.reassembler.receive(transit.packet)
-                if received is not None:
-                    yield received
+    def _pass(
+        self, here: Host, in_port: int, frame: bytes, tun_id: int, passage: _Passage
+    ) -> None:
+        """Let a frame pass a switch, and send its copies on their ways."""
+        for egress in here.switch.process(in_port, frame, tun_id):
+            remote = here.tunnels.get(egress.port)
+            if remote is None:
+                self._deliver(here, egress.port, egress.frame)
+                continue
+            passage.journey.transmissions += 1
+            if (
+                passage.tunnels >= TUNNEL_HOPS_MAX
+                or passage.journey.transmissions > TRANSMISSIONS_MAX
+            ):
+                self._drops["loop"] += 1
+                continue
+            packet_id = self._next_packet_id()
+            self._passages[packet_id] = _Passage(passage.journey, passage.tunnels + 1)
+            if len(self._passages) > _REMEMBERED_MAX:
+                self._passages.popitem(last=False)
+            here.transmit(remote, egress.frame, egress.tun_id, packet_id)
 
-    def _arrive(self, received: SttFrame, tunnel_hops: int) -> _Arrival | None:
-        there = self._by_ip[received.destination]
+    def _arrive(self, there: Host, received: SttFrame) -> None:
+        passage = self._passages.pop(received.packet_id, None)
         number = there.tunnel_ports.get(received.source)
         if number is None:
             self._drops["unknown_tunnel"] += 1
-            return None
-        return _Arrival(there, number, received.frame, received.context_id, tunnel_hops)
+            return
+        passage = _Passage(_Journey(), 1) if passage is None else passage
+        self._pass(there, number, received.frame, received.context_id, passage)
+
+    def _deliver(self, host: Host, number: int, frame: bytes) -> None:
+        port = host.switch.ports[number]
+        self._capture_vif(host, number, frame, is_sent=False)
+        delivery = Delivery(host.name, number, port.name, frame, self.clock.now_s)
+        for listener in [*self.on_delivery]:
+            listener(delivery)
+
+    def _next_packet_id(self) -> int:
+        self._packet_id = (self._packet_id + 1) & 0xFFFFFFFF
+        return self._packet_id
+
+    def _session(self, end: Host, remote: IPv4Address, interval_s: float) -> Session:
+        def transmit(frame: bytes) -> None:
+            end.transmit(remote, frame, 0, self._next_packet_id(), is_background=True)
+
+        def changed(up: bool) -> None:  # noqa: FBT001  # a callback's one argument
+            health = TunnelHealth(end.name, str(remote), up, self.clock.now_s)
+            for listener in [*self.on_health]:
+                listener(health)
+
+        self._discriminator += 1
+        return Session(
+            self.clock, self._random, self._discriminator, transmit, changed, interval_s
+        )
+
+    def _tap(self, crossing: Crossing) -> None:
+        if self._captures:
+            hosts = {host.node: host.name for host in self._hosts.values()}
+            for capture in self._captures:
+                capture.crossed(crossing, hosts.get(crossing.sender, ""), self.clock.now_ns)
+
+    def _capture_vif(self, host: Host, number: int, frame: bytes, *, is_sent: bool) -> None:
+        port = host.switch.ports.get(number)
+        if port is not None:
+            for capture in self._captures:
+                capture.passed(AtVif(host.name, number), port.name, frame, is_sent, self.clock.now_ns)
+
+    def _require_point(self, point: AtVif | AtLink) -> None:
+        if isinstance(point, AtLink):
+            self.underlay.topology.link(point.a, point.b)
+        elif point.port_number not in self._host(point.host).switch.ports:
+            raise TopologyError(f"host {point.host} has no port {point.port_number} to capture at")
 
     def _remove_port(self, host: str, port_number: int, kind: str) -> None:
         switch = self._host(host).switch
@@ -285,14 +383,3 @@ def _address(what: str, ip: str) -> IPv4Address:
         return IPv4Address(ip)
     except AddressValueError as error:
         raise TopologyError(f"{what}: {ip!r} is no IPv4 address") from error
-
-
-def _ethernet(nodes: tuple[str, ...], packet: bytes) -> bytes:
-    """The frame in which a packet leaves the first of the nodes for the second."""
-    source, following = nodes[0], nodes[min(1, len(nodes) - 1)]
-    return _nic_mac(following) + _nic_mac(source) + ETHERTYPE_IPV4.to_bytes(2, "big") + packet
-
-
-def _nic_mac(node: str) -> bytes:
-    # Locally administered, and the same in every run.
-    return b"\x02\0" + crc32(node.encode()).to_bytes(4, "big")

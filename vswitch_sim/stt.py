@@ -73,6 +73,7 @@ class SttFrame:
 
     source: IPv4Address
     destination: IPv4Address
+    packet_id: int
     context_id: int
     frame: bytes
 
@@ -284,7 +285,8 @@ class Reassembler:
             self._drops["bad_stt_header"] += 1
             return None
         frame = _restore_tag(stt_frame[STT_HEADER_BYTES:], tci)
-        return SttFrame(IPv4Address(frame_id[0]), IPv4Address(frame_id[1]), context_id, frame)
+        ends = IPv4Address(frame_id[0]), IPv4Address(frame_id[1])
+        return SttFrame(*ends, frame_id[3], context_id, frame)
 
     def _finish(self, frame_id: FrameId) -> None:
         partial = self._partials.pop(frame_id, None)
