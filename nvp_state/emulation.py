@@ -17,7 +17,7 @@ from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
 from nvp_state.records import Record
 from nvp_state.trace import NetworkTrace, Tracer
-from vswitch_sim import Fabric, Underlay
+from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay
 
 ROUTER = "core"
 NO_HOST = "is on no host; give its port a `host`"
@@ -38,11 +38,23 @@ class Emulation:
         state: what to carry.
         underlay: the network that joins the hosts, with a node for each host that bears its name;
             hosts that it lacks are attached to its router `core`, which is added if need be.
+        health_interval_s: how often hosts ask, through each tunnel, whether it works, in seconds;
+            what they find out is reported to `state`. None: they do not ask.
     """
 
-    def __init__(self, state: NetworkState, underlay: Underlay | None = None) -> None:
+    def __init__(
+        self,
+        state: NetworkState,
+        underlay: Underlay | None = None,
+        *,
+        health_interval_s: float | None = None,
+    ) -> None:
         self.state = state
-        self.fabric = Fabric(Underlay.star([]) if underlay is None else underlay)
+        self.fabric = Fabric(
+            Underlay.star([]) if underlay is None else underlay,
+            health_interval_s=health_interval_s,
+        )
+        self.fabric.on_health.append(self._report)
         self._agents: dict[str, Agent] = {}
         self._tracer = Tracer(state, self.fabric, self._agents)
         state.listen(self._follow)
@@ -78,10 +90,33 @@ class Emulation:
         _require_bytes(frame)
         return self._tracer.trace(*self._location(port), frame)
 
+    def run(self, seconds: float) -> None:
+        """Let simulated time pass: what is under way arrives, and hosts notice what is broken."""
+        self.fabric.run(seconds)
+
     @contextmanager
-    def capture(self, path: str | PathLike[str]) -> Iterator[None]:
-        """Record the underlay's frames in a pcapng file while the `with` block runs."""
-        with self.fabric.capture(fspath(path)):
+    def capture(
+        self,
+        path: str | PathLike[str],
+        *,
+        ports: Iterable[str] = (),
+        links: Iterable[tuple[str, str]] = (),
+    ) -> Iterator[None]:
+        """Record frames in a pcapng file while the `with` block runs.
+
+        Args:
+            path: the file, which is replaced.
+            ports: logical ports at whose VIFs to record.
+            links: links of the underlay to record, each by the nodes at its ends. Without ports
+                and links, what every host's NIC sends is recorded.
+
+        Raises:
+            StateError: there is no such port, or it is on no host.
+            TopologyError: there is no such link.
+            OSError: the file cannot be written.
+        """
+        points = [AtVif(*self._location(port)) for port in ports]
+        with self.fabric.capture(fspath(path), *points, *(AtLink(*link) for link in links)):
             yield
 
     def _location(self, port: str) -> tuple[str, int]:
@@ -107,6 +142,11 @@ class Emulation:
                 for _, remote_ip, number in delta.tunnels_added:
                     self.fabric.add_tunnel(host, number, remote_ip)
                 self._agents[host].apply(delta)
+
+    def _report(self, health: TunnelHealth) -> None:
+        remotes = (it.name for it in self.fabric.hosts.values() if str(it.ip) == health.remote)
+        for remote in remotes:
+            self.state.report_tunnel(health.host, remote, up=health.up)
 
     def _renew_hosts(self, change: NetworkChange) -> None:
         """Remove hosts, readdress others, make new ones: each may get the IP of one before it."""

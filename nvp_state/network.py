@@ -18,7 +18,7 @@ from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, Physica
 from nvp_state.document import dump_document, load_document
 from nvp_state.entities import KINDS, Entity, Key, title
 from nvp_state.errors import Problem, StateError, did_you_mean
-from nvp_state.facts import LOGICAL, PHYSICAL, facts_of
+from nvp_state.facts import LOGICAL, PHYSICAL, FactDelta, facts_of
 from nvp_state.flows import to_bucket, to_flow
 from nvp_state.records import Change, Record
 from nvp_state.store import Store
@@ -109,7 +109,25 @@ class NetworkState:
 
     def warnings(self) -> list[tuple[str, str, str]]:
         """What rules find odd about the network: (object, code, text)."""
-        return sorted(self.logical.engine["warning"])
+        engines = (self.logical.engine, self.physical.engine)
+        return sorted(row for engine in engines for row in engine["warning"])
+
+    def report_tunnel(self, host: str, remote: str, *, up: bool) -> None:
+        """Take from a host that its tunnel to another works, or does not.
+
+        A fact like any other: rules may do with it what they want. Tunnels nobody reports on
+        are taken to work.
+
+        Raises:
+            StateError: there is no such host, or a rule fails on the fact; nothing has changed.
+        """
+        self.require_host(host)
+        self.require_host(remote)
+        rows = ((host, remote),)
+        delta = FactDelta(PHYSICAL, "tunnel_down", () if up else rows, rows if up else ())
+        with self.physical.engine.transaction() as tx:
+            deltas = self.physical.prepare(tx, [delta])
+        self._tell(Change(), deltas)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every later commit, and now with all that is there."""

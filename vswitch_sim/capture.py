@@ -10,7 +10,6 @@ At a VIF "inbound" is into the switch; on a link `AtLink("hv1", "core")` "outbou
 
 import struct
 import warnings
-from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 from zlib import crc32
@@ -25,7 +24,7 @@ LINKTYPE_ETHERNET = 1
 # if_tsresol: times are in units of 10 to the power of -9 seconds.
 _NANOSECONDS = b"\x09"
 # epb_flags, the two low bits.
-_INBOUND, _OUTBOUND = 1, 2
+INBOUND, OUTBOUND = 1, 2
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
 
 
@@ -45,61 +44,56 @@ class AtLink:
     b: str
 
 
-class Capture:
+class CaptureWriter:
     """A pcapng file being written; a context manager that closes it."""
 
-    def __init__(self, path: str, points: Sequence[AtVif | AtLink] = ()) -> None:
+    def __init__(self, path: str) -> None:
         """Open the file, replacing what is there.
 
         Raises:
             OSError: the file cannot be opened.
         """
-        self._points = frozenset(points)
         self._file: BinaryIO = open(path, "wb")  # noqa: SIM115  # closed by __exit__
         self._section = SectionHeader(options={"shb_userappl": "vswitch_sim"})
         self._writer = FileWriter(self._file, self._section)
         self._interfaces: dict[str, int] = {}
 
-    def crossed(self, crossing: Crossing, nic: str, time_ns: int) -> None:
-        """Take a packet that a node put on a link; `nic` is the host of that node, or ""."""
-        sender, receiver = crossing.sender, crossing.receiver
-        comment = f"dropped: {crossing.drop}" if crossing.drop else ""
-        if not self._points and nic:
-            self._write(nic, _framed(crossing), time_ns, _OUTBOUND, comment)
-        elif AtLink(sender, receiver) in self._points:
-            self._write(f"{sender}--{receiver}", _framed(crossing), time_ns, _OUTBOUND, comment)
-        elif AtLink(receiver, sender) in self._points:
-            self._write(f"{receiver}--{sender}", _framed(crossing), time_ns, _INBOUND, comment)
-
-    def passed(self, vif: AtVif, name: str, frame: bytes, is_sent: bool, time_ns: int) -> None:
-        """Take a frame that passed a VIF, sent by its VM or delivered to it."""
-        if vif in self._points:
-            self._write(name, frame, time_ns, _INBOUND if is_sent else _OUTBOUND, "")
-
-    def _write(self, name: str, frame: bytes, time_ns: int, direction: int, comment: str) -> None:
-        if name not in self._interfaces:
-            options: dict[str, object] = {"if_name": name, "if_tsresol": _NANOSECONDS}
-            description = self._section.new_member(
-                InterfaceDescription, link_type=LINKTYPE_ETHERNET, options=options
-            )
-            with warnings.catch_warnings():
-                # The library's own table of options has a deprecated entry for if_tsresol.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._writer.write_block(description)
-            self._interfaces[name] = len(self._interfaces)
-        about: dict[str, object] = {"epb_flags": direction}
+    def write(
+        self,
+        interface: str,
+        frame: bytes,
+        time_ns: int = 0,
+        direction: int = OUTBOUND,
+        comment: str = "",
+    ) -> None:
+        """Append an Ethernet frame that passed an interface, which is made if it is new."""
+        if interface not in self._interfaces:
+            self._add_interface(interface)
+        options: dict[str, object] = {"epb_flags": direction}
         if comment:
-            about["opt_comment"] = comment
+            options["opt_comment"] = comment
         block = self._section.new_member(
             EnhancedPacket,
-            interface_id=self._interfaces[name],
+            interface_id=self._interfaces[interface],
             timestamp_high=time_ns >> 32,
             timestamp_low=time_ns & 0xFFFFFFFF,
             packet_len=len(frame),
             packet_data=frame,
-            options=about,
+            options=options,
         )
         self._writer.write_block(block)
+
+    def _add_interface(self, name: str) -> None:
+        description = self._section.new_member(
+            InterfaceDescription,
+            link_type=LINKTYPE_ETHERNET,
+            options={"if_name": name, "if_tsresol": _NANOSECONDS},
+        )
+        with warnings.catch_warnings():
+            # The library's own table of options has a deprecated entry for if_tsresol.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._writer.write_block(description)
+        self._interfaces[name] = len(self._interfaces)
 
     def __enter__(self) -> Self:
         return self
@@ -111,6 +105,34 @@ class Capture:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+
+
+@frozen
+class Capture:
+    """What a writer is to record: frames at `points`, or, without any, at every NIC."""
+
+    _writer: CaptureWriter
+    _points: frozenset[AtVif | AtLink]
+
+    def crossed(self, crossing: Crossing, nic: str, time_ns: int) -> None:
+        """Take a packet that a node put on a link; `nic` is the host of that node, or ""."""
+        sender, receiver = crossing.sender, crossing.receiver
+        if not self._points:
+            name, direction = nic, OUTBOUND
+        elif AtLink(sender, receiver) in self._points:
+            name, direction = f"{sender}--{receiver}", OUTBOUND
+        elif AtLink(receiver, sender) in self._points:
+            name, direction = f"{receiver}--{sender}", INBOUND
+        else:
+            return
+        if name:
+            comment = f"dropped: {crossing.drop}" if crossing.drop else ""
+            self._writer.write(name, _framed(crossing), time_ns, direction, comment)
+
+    def passed(self, vif: AtVif, name: str, frame: bytes, is_sent: bool, time_ns: int) -> None:
+        """Take a frame that passed a VIF, sent by its VM or delivered to it."""
+        if vif in self._points:
+            self._writer.write(name, frame, time_ns, INBOUND if is_sent else OUTBOUND)
 
 
 def _framed(crossing: Crossing) -> bytes:

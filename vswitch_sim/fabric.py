@@ -28,7 +28,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from attrs import define, field, frozen
 
-from vswitch_sim.capture import AtLink, AtVif, Capture
+from vswitch_sim.capture import AtLink, AtVif, Capture, CaptureWriter
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.health import Session
 from vswitch_sim.host import Host
@@ -269,7 +269,7 @@ class Fabric:
         return deliveries
 
     @contextmanager
-    def capture(self, path: str, *points: AtVif | AtLink) -> Iterator[Capture]:
+    def capture(self, path: str, *points: AtVif | AtLink) -> Iterator[None]:
         """Record frames in a pcapng file while the `with` block runs.
 
         Args:
@@ -282,16 +282,15 @@ class Fabric:
         """
         for point in points:
             self._require_point(point)
-        with Capture(path, points) as capture:
+        with CaptureWriter(path) as writer:
+            capture = Capture(writer, frozenset(points))
             self._captures.append(capture)
             try:
-                yield capture
+                yield
             finally:
                 self._captures.remove(capture)
 
-    def _pass(
-        self, here: Host, in_port: int, frame: bytes, tun_id: int, passage: _Passage
-    ) -> None:
+    def _pass(self, here: Host, in_port: int, frame: bytes, tun_id: int, passage: _Passage) -> None:
         """Let a frame pass a switch, and send its copies on their ways."""
         for egress in here.switch.process(in_port, frame, tun_id):
             remote = here.tunnels.get(egress.port)
@@ -335,15 +334,13 @@ class Fabric:
         def transmit(frame: bytes) -> None:
             end.transmit(remote, frame, 0, self._next_packet_id(), is_background=True)
 
-        def changed(up: bool) -> None:  # noqa: FBT001  # a callback's one argument
+        def changed(up: bool) -> None:  # a callback's one argument
             health = TunnelHealth(end.name, str(remote), up, self.clock.now_s)
             for listener in [*self.on_health]:
                 listener(health)
 
         self._discriminator += 1
-        return Session(
-            self.clock, self._random, self._discriminator, transmit, changed, interval_s
-        )
+        return Session(self.clock, self._random, self._discriminator, transmit, changed, interval_s)
 
     def _tap(self, crossing: Crossing) -> None:
         if self._captures:
@@ -355,7 +352,9 @@ class Fabric:
         port = host.switch.ports.get(number)
         if port is not None:
             for capture in self._captures:
-                capture.passed(AtVif(host.name, number), port.name, frame, is_sent, self.clock.now_ns)
+                capture.passed(
+                    AtVif(host.name, number), port.name, frame, is_sent, self.clock.now_ns
+                )
 
     def _require_point(self, point: AtVif | AtLink) -> None:
         if isinstance(point, AtLink):

@@ -22,7 +22,7 @@ from ipaddress import IPv4Address
 from attrs import frozen
 
 from vswitch_sim.checksum import internet_checksum
-from vswitch_sim.clock import Clock, Timer
+from vswitch_sim.clock import Clock
 
 INTERVAL_S = 0.3
 DETECT_MULTIPLIER = 3
@@ -131,7 +131,8 @@ class Session:
             rng: of the jitter.
             discriminator: not 0, of no other session of this host.
             transmit: sends a frame through the tunnel.
-            changed: hears of each change, with whether the tunnel works now.
+            changed: hears of each change, with whether the tunnel works now; the first time when
+                it comes up, or has not for three seconds.
             interval_s: how often to send while up, in seconds.
         """
         self.state = State.DOWN
@@ -144,16 +145,17 @@ class Session:
         self._interval_s = interval_s
         self._diagnostic = Diagnostic.NONE
         self._remote_min_receive_s = 0.0
-        self._detection: Timer | None = None
         self._is_closed = False
-        self._sending: Timer = clock.after(0.0, self._send)
+        self._told: bool | None = None
+        # One that never came up is down, too, when it has been given its chance.
+        self._detection = clock.after(DETECT_MULTIPLIER * _SLOW_INTERVAL_S, self._expire)
+        self._sending = clock.after(0.0, self._send)
 
     def close(self) -> None:
         """Stop sending and listening, for good."""
         self._is_closed = True
         self._sending.cancel()
-        if self._detection is not None:
-            self._detection.cancel()
+        self._detection.cancel()
 
     def receive(self, control: Control) -> None:
         """Take what the other end says (RFC 5880, section 6.8.6)."""
@@ -161,8 +163,7 @@ class Session:
             return
         self._yours = control.mine
         self._remote_min_receive_s = control.receive_us / _US_PER_S
-        if self._detection is not None:
-            self._detection.cancel()
+        self._detection.cancel()
         heard_every_s = max(self._interval_s, control.transmit_us / _US_PER_S)
         self._detection = self._clock.after(control.multiplier * heard_every_s, self._expire)
         before = self.state
@@ -182,12 +183,18 @@ class Session:
         self._yours = 0
         if self.state != State.DOWN:
             self._become(State.DOWN, Diagnostic.TIME_EXPIRED)
+        self._tell(up=False)
 
     def _become(self, state: State, diagnostic: Diagnostic = Diagnostic.NONE) -> None:
         was_up = self.state == State.UP
         self.state, self._diagnostic = state, diagnostic
-        if was_up != (state == State.UP):
-            self._changed(state == State.UP)
+        if was_up or state == State.UP:
+            self._tell(up=state == State.UP)
+
+    def _tell(self, *, up: bool) -> None:
+        if self._told is not up:
+            self._told = up
+            self._changed(up)
 
     def _interval_us(self) -> int:
         up = self.state == State.UP

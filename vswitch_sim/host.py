@@ -3,7 +3,8 @@
 The host does what lies between a switch's tunnel port and the underlay: frames become STT
 segments that fit the path, segments become frames again, and each tunnel's health is watched. It
 takes its path's MTU from the routes when it first sends there, as path MTU discovery would have
-found it, lowers it when an ICMP error says so (RFC 1191, RFC 8201), and forgets it after ten minutes.
+found it, lowers it when an ICMP error says so (RFC 1191, RFC 8201), and forgets it after ten
+minutes.
 
 Invariants: every tunnel has one session if health is watched, and none if not; an error about a
 packet that this host did not send changes nothing.

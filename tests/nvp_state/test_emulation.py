@@ -2,11 +2,13 @@
 
 import pytest
 from attrs import evolve
+from pcapng import FileScanner
+from pcapng.blocks import EnhancedPacket
 from scapy.layers.l2 import Ether
 
 from nvp_state import Emulation, Host, NetworkState, Port, StateError, Switch
 from tests.nvp_state.small import arrivals, change, frame, network
-from vswitch_sim import Underlay
+from vswitch_sim import Link, Underlay
 
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 
@@ -18,10 +20,10 @@ def both_ways(lab):
 @pytest.mark.parametrize(
     "underlay",
     [
-        Underlay.star(["h0", "h1"], mtu=576),
+        Underlay.star(["h0", "h1"], link=Link(576)),
         Underlay.star(["h0"]),
         Underlay.leaf_spine(["h0", "h1"]),
-        Underlay.leaf_spine(["x", "h1", "y", "h0"], leaves=3, spines=4, spine_mtu=300),
+        Underlay.leaf_spine(["x", "h1", "y", "h0"], leaves=3, spines=4, spine_link=Link(300)),
     ],
     ids=["small-mtu", "a-host-missing", "leaf-spine", "uneven"],
 )
@@ -160,3 +162,48 @@ def test_a_packet_object_is_no_frame():
 
 def test_it_says_what_it_is():
     assert repr(Emulation(network())) == "<Emulation: 2 hosts, 2 VIFs>"
+
+
+def test_hosts_tell_the_state_of_tunnels_that_do_not_work():
+    state = network()
+    lab = Emulation(state, Underlay.star(["h0", "h1"]), health_interval_s=0.1)
+    lab.run(5)
+    assert state.warnings() == []
+    lab.fabric.underlay.fail_link("h1", "core")
+    lab.run(1)
+    assert state.warnings() == [
+        ("s0", "tunnel-down", "its ports on h0 hear nothing of those on h1"),
+        ("s0", "tunnel-down", "its ports on h1 hear nothing of those on h0"),
+    ]
+    lab.fabric.underlay.restore_link("h1", "core")
+    lab.run(2)
+    assert state.warnings() == []
+    lab.fabric.underlay.fail_link("h1", "core")
+    lab.run(1)
+    change(state, "replace", evolve(state.get("port", "p1"), host="h0"))
+    assert state.warnings() == []
+
+
+def test_reports_on_hosts_that_are_not_there_are_refused():
+    state = network()
+    with pytest.raises(StateError, match='host "h9": does not exist'):
+        state.report_tunnel("h0", "h9", up=False)
+    state.report_tunnel("h0", "h1", up=True)
+    state.report_tunnel("h0", "h1", up=False)
+    state.report_tunnel("h0", "h1", up=False)
+    assert [(thing, code) for thing, code, _ in state.warnings()] == [("s0", "tunnel-down")]
+
+
+def test_a_capture_at_a_port_has_what_its_vm_sends_and_gets(tmp_path):
+    lab = Emulation(network())
+    path = tmp_path / "port.pcapng"
+    with lab.capture(path, ports=["p1"], links=[("h0", "core")]):
+        assert both_ways(lab)
+    with path.open("rb") as file:
+        packets = [block for block in FileScanner(file) if isinstance(block, EnhancedPacket)]
+    assert [block.options["epb_flags"].inout for block in packets] == [
+        "outbound",
+        "outbound",
+        "inbound",
+        "inbound",
+    ]

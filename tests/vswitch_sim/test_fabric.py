@@ -273,7 +273,7 @@ def test_a_capture_at_points_holds_both_directions_and_says_what_is_lost(tmp_pat
         (
             names[b.interface_id],
             b.options["epb_flags"].inout,
-            b.options["opt_comment"] if "opt_comment" in b.options else "",
+            b.options.get("opt_comment", ""),
         )
         for b in packets
     ]
@@ -388,7 +388,7 @@ def test_health_packets_never_reach_a_switch_nor_hold_up_a_send():
     assert not fabric.drops
 
 
-def test_one_seed_one_history(tmp_path):
+def test_one_seed_one_history():
     def history(seed: int) -> list[object]:
         names = [f"hv{n}" for n in range(3)]
         link = Link(latency_s=1e-4, bandwidth_bps=1e9, loss=0.1)

@@ -12,9 +12,10 @@ graph; the next ones follow them.
 from collections import deque
 from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 import networkx
-from attrs import evolve, frozen
+from attrs import asdict, fields_dict, frozen
 
 from vswitch_sim.errors import TopologyError
 
@@ -47,7 +48,7 @@ class Link:
     def checked(self, a: str, b: str) -> "Link":
         """The link itself. TopologyError, naming the link, if a value makes no sense."""
         for is_right, text in (
-            (MTU_MIN <= self.mtu, f"an MTU of {self.mtu} bytes is below {MTU_MIN}"),
+            (self.mtu >= MTU_MIN, f"an MTU of {self.mtu} bytes is below {MTU_MIN}"),
             (self.mtu <= MTU_MAX, f"an MTU of {self.mtu} bytes is above {MTU_MAX}"),
             (self.latency_s >= 0, f"a latency of {self.latency_s} s is negative"),
             (self.bandwidth_bps >= 0, f"a bandwidth of {self.bandwidth_bps} bit/s is negative"),
@@ -104,7 +105,8 @@ class Topology:
 
     def change_link(self, a: str, b: str, **changes: float) -> None:
         """Make a link another in the attributes of `Link` that are named."""
-        self.add_link(a, b, evolve(self.link(a, b), **changes))
+        changed = {**asdict(self.link(a, b)), **changes}
+        self.add_link(a, b, link_of(a, b, changed))
 
     def remove_link(self, a: str, b: str) -> None:
         """Take a link away. TopologyError if there is none."""
@@ -206,3 +208,14 @@ class Topology:
 def ends(a: str, b: str) -> Ends:
     """The ends of a link in the order in which it is known."""
     return (a, b) if a <= b else (b, a)
+
+
+def link_of(a: str, b: str, attributes: Mapping[str, Any]) -> Link:
+    """The link with these attributes. TopologyError, naming the link, if there is no such one."""
+    known = fields_dict(Link)
+    unknown = attributes.keys() - known.keys()
+    if unknown:
+        raise TopologyError(
+            f"link {a}-{b}: no attribute is named {min(unknown)!r}; there are {', '.join(known)}"
+        )
+    return Link(**attributes)

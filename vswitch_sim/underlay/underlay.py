@@ -30,7 +30,7 @@ from vswitch_sim.clock import NS_PER_S, Clock
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.underlay import addresses, icmp
 from vswitch_sim.underlay.addresses import IpAddress
-from vswitch_sim.underlay.topology import Ends, Link, Topology
+from vswitch_sim.underlay.topology import Ends, Link, Topology, link_of
 
 # RFC 2544 and RFC 5180: addresses for test networks. Routers have them to sign errors with.
 _ROUTERS_IPV4 = int(IPv4Address("198.18.0.1"))
@@ -95,12 +95,10 @@ class Underlay:
         for node, attributes in graph.nodes(data=True):
             self.topology.add_node(node, attributes.get("kind"))
         for a, b, attributes in graph.edges(data=True):
-            self.topology.add_link(a, b, _link(a, b, attributes))
+            self.topology.add_link(a, b, link_of(a, b, attributes))
 
     @classmethod
-    def star(
-        cls, names: Iterable[str], *, link: Link | None = None, seed: int = 0
-    ) -> "Underlay":
+    def star(cls, names: Iterable[str], *, link: Link | None = None, seed: int = 0) -> "Underlay":
         """Hosts around one router, called `core`."""
         underlay = cls(seed=seed)
         underlay.add_router("core")
@@ -220,14 +218,12 @@ class Underlay:
         self._converge()
 
     def attach(self, node: str, address: IpAddress, receive: Receive) -> None:
-        """Put a NIC at a host; packets to its address that arrive are given to `receive`.
+        """Put a NIC at a node; packets to its address that arrive are given to `receive`.
 
         Raises:
-            TopologyError: the node is not there or no host, or the address is taken.
+            TopologyError: the node is not there, or the address is taken.
         """
         self.topology.require(node)
-        if self.topology.is_router(node):
-            raise TopologyError(f"underlay node {node} is a router: NICs are at hosts")
         if address in self._nics:
             raise TopologyError(f"address {address} is at {self._nics[address].node} already")
         self._nics[address] = _Nic(node, receive)
@@ -367,13 +363,3 @@ class Underlay:
 def _chosen(node: str, hops: Sequence[str], flow_hash: int) -> str:
     # Salted by node, or routers behind one another would all choose alike.
     return hops[zlib.crc32(node.encode(), flow_hash) % len(hops)]
-
-
-def _link(a: str, b: str, attributes: Mapping[str, float]) -> Link:
-    unknown = attributes.keys() - Link.__annotations__.keys()
-    if unknown:
-        raise TopologyError(
-            f"link {a}-{b}: no attribute is named {min(unknown)!r}; "
-            f"there are {', '.join(Link.__annotations__)}"
-        )
-    return Link(**attributes)  # type: ignore[arg-type]  # checked where it is added
