@@ -2,8 +2,9 @@
 
 A `Switch` is an OpenFlow switch over real frames: flow tables, groups, a cache that never changes
 an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay` and carries frames
-between them in STT tunnels. Errors are `FlowError` and `TopologyError`; packets never raise, they
-are dropped under a name.
+between them in STT tunnels. A `TunnelEnd` is one host's end of STT, Geneve or VXLAN tunnels over
+a `Nic` with or without offloads; bytes in, bytes out. Errors are `FlowError` and `TopologyError`;
+packets never raise, they are dropped under a name.
 
 Imports nothing else of this project.
 """
@@ -31,6 +32,19 @@ from vswitch_sim.match import Match
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.switch import FlowStatistics, Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
+from vswitch_sim.tunnel import (
+    Nic,
+    Offload,
+    Reassembler,
+    Received,
+    Send,
+    Tunnel,
+    TunnelEnd,
+    TunnelFrame,
+    Work,
+    finish,
+    partial_checksum,
+)
 from vswitch_sim.underlay import Link, Underlay
 
 __all__ = [
@@ -56,9 +70,14 @@ __all__ = [
     "Link",
     "Match",
     "Move",
+    "Nic",
+    "Offload",
     "Output",
     "Port",
+    "Reassembler",
+    "Received",
     "Resubmit",
+    "Send",
     "SetField",
     "Switch",
     "TopologyError",
@@ -66,6 +85,12 @@ __all__ = [
     "TraceAction",
     "TraceBucket",
     "TraceTable",
+    "Tunnel",
+    "TunnelEnd",
+    "TunnelFrame",
     "TunnelHealth",
     "Underlay",
+    "Work",
+    "finish",
+    "partial_checksum",
 ]

@@ -24,7 +24,7 @@ import random
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 
 from attrs import define, field, frozen
 
@@ -32,9 +32,9 @@ from vswitch_sim.capture import AtLink, AtVif, Capture, CaptureWriter
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.health import Session
 from vswitch_sim.host import Host
-from vswitch_sim.stt import SttFrame
 from vswitch_sim.switch import Switch
-from vswitch_sim.underlay import Crossing, Underlay
+from vswitch_sim.tunnel import TunnelFrame, Work, finish
+from vswitch_sim.underlay import Crossing, IpAddress, Underlay
 
 # A frame that has passed this many tunnels is in a loop; so is one that made so many copies.
 TUNNEL_HOPS_MAX = 16
@@ -100,9 +100,9 @@ class Fabric:
         self._health_interval_s = health_interval_s
         self._random = random.Random(seed)
         self._hosts: dict[str, Host] = {}
-        self._packet_id = 0
+        self._first_packet_id = 0
         self._discriminator = 0
-        self._passages: OrderedDict[int, _Passage] = OrderedDict()
+        self._passages: OrderedDict[tuple[IpAddress, int], _Passage] = OrderedDict()
         self._drops: Counter[str] = Counter()
         self._captures: list[Capture] = []
         underlay.taps.append(self._tap)
@@ -135,7 +135,7 @@ class Fabric:
 
         Args:
             name: the host.
-            ip: its NIC's IPv4 address, the end of its tunnels.
+            ip: its NIC's IPv4 or IPv6 address, the end of its tunnels.
             node: the underlay node it stands at; its own name if left out.
 
         Raises:
@@ -151,7 +151,7 @@ class Fabric:
                     f"cannot add host {name} ({ip} at {node}): "
                     f"host {host.name} ({host.ip} at {host.node}) is there"
                 )
-        host = Host(name, address, node, self.underlay, self._arrive)
+        host = Host(name, address, node, self.underlay, self._arrive, self._first_packet_id)
         self.underlay.attach(node, address, host.receive)
         self._hosts[name] = host
         return host.switch
@@ -161,6 +161,8 @@ class Fabric:
         host = self._host(name)
         host.close()
         self._drops.update(host.all_drops)
+        # One that comes in its place uses no packet ID that is still remembered somewhere.
+        self._first_packet_id = max(self._first_packet_id, host.packet_id)
         self.underlay.detach(host.ip)
         del self._hosts[name]
 
@@ -208,6 +210,8 @@ class Fabric:
         """
         end = self._host(host)
         address = _address(f"tunnel of host {host}", remote_ip)
+        if address.version != end.ip.version:
+            raise TopologyError(f"host {host}: a tunnel from {end.ip} to {address} mixes versions")
         if address in end.tunnel_ports:
             number = end.tunnel_ports[address]
             raise TopologyError(f"host {host}: port {number} is a tunnel to {address} already")
@@ -304,20 +308,21 @@ class Fabric:
             ):
                 self._drops["loop"] += 1
                 continue
-            packet_id = self._next_packet_id()
-            self._passages[packet_id] = _Passage(passage.journey, passage.tunnels + 1)
+            following = _Passage(passage.journey, passage.tunnels + 1)
+            self._passages[here.ip, here.packet_id + 1 & 0xFFFFFFFF] = following
             if len(self._passages) > _REMEMBERED_MAX:
                 self._passages.popitem(last=False)
-            here.transmit(remote, egress.frame, egress.tun_id, packet_id)
+            here.transmit(remote, egress.frame, egress.tun_id)
 
-    def _arrive(self, there: Host, received: SttFrame) -> None:
-        passage = self._passages.pop(received.packet_id, None)
+    def _arrive(self, there: Host, received: TunnelFrame) -> None:
+        passage = self._passages.pop((received.source, received.packet_id), None)
         number = there.tunnel_ports.get(received.source)
         if number is None:
             self._drops["unknown_tunnel"] += 1
             return
         passage = _Passage(_Journey(), 1) if passage is None else passage
-        self._pass(there, number, received.frame, received.context_id, passage)
+        for frame in finish(received.frame, received.offload, Work()):
+            self._pass(there, number, frame, received.key, passage)
 
     def _deliver(self, host: Host, number: int, frame: bytes) -> None:
         port = host.switch.ports[number]
@@ -326,13 +331,9 @@ class Fabric:
         for listener in [*self.on_delivery]:
             listener(delivery)
 
-    def _next_packet_id(self) -> int:
-        self._packet_id = (self._packet_id + 1) & 0xFFFFFFFF
-        return self._packet_id
-
-    def _session(self, end: Host, remote: IPv4Address, interval_s: float) -> Session:
+    def _session(self, end: Host, remote: IpAddress, interval_s: float) -> Session:
         def transmit(frame: bytes) -> None:
-            end.transmit(remote, frame, 0, self._next_packet_id(), is_background=True)
+            end.transmit(remote, frame, 0, is_background=True)
 
         def changed(up: bool) -> None:  # a callback's one argument
             health = TunnelHealth(end.name, str(remote), up, self.clock.now_s)
@@ -377,8 +378,8 @@ class Fabric:
         return self._hosts[name]
 
 
-def _address(what: str, ip: str) -> IPv4Address:
+def _address(what: str, ip: str) -> IpAddress:
     try:
-        return IPv4Address(ip)
-    except AddressValueError as error:
-        raise TopologyError(f"{what}: {ip!r} is no IPv4 address") from error
+        return ip_address(ip)
+    except ValueError as error:
+        raise TopologyError(f"{what}: {ip!r} is no IP address") from error

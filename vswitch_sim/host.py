@@ -12,15 +12,15 @@ packet that this host did not send changes nothing.
 
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import IPv4Address
 
 from attrs import frozen
 
 from vswitch_sim.clock import NS_PER_S
 from vswitch_sim.health import Control, Session, State, read_control
-from vswitch_sim.stt import FRAME_BYTES_MAX, Reassembler, SttFrame, encapsulate
 from vswitch_sim.switch import Switch
-from vswitch_sim.underlay import MTU_MIN, IcmpError, Underlay, read_error
+from vswitch_sim.tunnel import Nic, Tunnel, TunnelEnd, TunnelFrame
+from vswitch_sim.underlay import MTU_MAX, MTU_MIN, IcmpError, IpAddress, Underlay, read_error
+from vswitch_sim.underlay.addresses import destination, source
 
 # RFC 1191, section 6.3.
 _MTU_AGE_NS = 600 * NS_PER_S
@@ -40,48 +40,46 @@ class Host:
     def __init__(
         self,
         name: str,
-        ip: IPv4Address,
+        ip: IpAddress,
         node: str,
         underlay: Underlay,
-        arrived: Callable[["Host", SttFrame], None],
+        arrived: Callable[["Host", TunnelFrame], None],
+        first_packet_id: int,
     ) -> None:
         self.name = name
         self.ip = ip
         self.node = node
         self.switch = Switch(name)
-        self.tunnels: dict[int, IPv4Address] = {}
-        self.tunnel_ports: dict[IPv4Address, int] = {}
-        self.sessions: dict[IPv4Address, Session] = {}
+        self.tunnels: dict[int, IpAddress] = {}
+        self.tunnel_ports: dict[IpAddress, int] = {}
+        self.sessions: dict[IpAddress, Session] = {}
         self.drops: Counter[str] = Counter()
-        self._reassembler = Reassembler()
+        # The underlay's links have the last word on what is too big.
+        self._end = TunnelEnd(Nic(mtu=MTU_MAX), first_packet_id=first_packet_id)
         self._underlay = underlay
         self._arrived = arrived
-        self._path_mtus: dict[IPv4Address, _PathMtu] = {}
+        self._path_mtus: dict[IpAddress, _PathMtu] = {}
 
     @property
     def all_drops(self) -> Counter[str]:
-        """Every drop by name, those of the switch and of reassembly included."""
-        return self.drops + Counter(self.switch.drops) + Counter(self._reassembler.drops)
+        """Every drop by name, those of the switch and of the tunnels' end included."""
+        return self.drops + Counter(self.switch.drops) + self._end.drops
+
+    @property
+    def packet_id(self) -> int:
+        """The STT packet ID that was used last."""
+        return self._end.packet_id
 
     def transmit(
-        self,
-        remote: IPv4Address,
-        frame: bytes,
-        context_id: int,
-        packet_id: int,
-        *,
-        is_background: bool = False,
+        self, remote: IpAddress, frame: bytes, context_id: int, *, is_background: bool = False
     ) -> None:
         """Send a frame through the tunnel to a remote address; what cannot go is a named drop."""
         mtu = self._mtu_to(remote)
         if isinstance(mtu, str):
             self.drops[mtu] += 1
             return
-        if len(frame) > FRAME_BYTES_MAX:
-            self.drops["frame_too_big"] += 1
-            return
-        ends = self.ip, remote
-        for packet in encapsulate(frame, context_id, *ends, packet_id=packet_id, mtu=mtu):
+        tunnel = Tunnel(self.ip, remote)
+        for packet in self._end.transmit(frame, tunnel, context_id, mtu=mtu):
             self._underlay.send(self.node, packet, is_background=is_background)
 
     def receive(self, packet: bytes) -> None:
@@ -90,20 +88,18 @@ class Host:
         if error is not None:
             self._learn(error)
             return
-        received = self._reassembler.receive(packet)
-        if received is None:
-            return
-        control = read_control(received.frame) if received.context_id == _CONTROL_ID else None
-        if control is None:
-            self._arrived(self, received)
-        else:
-            self._hear(received.source, control)
+        for received in self._end.receive([packet], self._underlay.clock.now_s):
+            control = read_control(received.frame) if received.key == _CONTROL_ID else None
+            if control is None:
+                self._arrived(self, received)
+            else:
+                self._hear(received.source, control)
 
-    def watch(self, remote: IPv4Address, session: Session) -> None:
+    def watch(self, remote: IpAddress, session: Session) -> None:
         """Let a session tell whether the tunnel to a remote address works."""
         self.sessions[remote] = session
 
-    def unwatch(self, remote: IPv4Address) -> None:
+    def unwatch(self, remote: IpAddress) -> None:
         """Stop the session of a tunnel, if there is one."""
         session = self.sessions.pop(remote, None)
         if session is not None:
@@ -114,19 +110,19 @@ class Host:
         for remote in [*self.sessions]:
             self.unwatch(remote)
 
-    def is_up(self, remote: IPv4Address) -> bool:
+    def is_up(self, remote: IpAddress) -> bool:
         """Whether the tunnel to a remote address works, as far as its session knows."""
         session = self.sessions.get(remote)
         return session is not None and session.state == State.UP
 
-    def _hear(self, remote: IPv4Address, control: Control) -> None:
+    def _hear(self, remote: IpAddress, control: Control) -> None:
         session = self.sessions.get(remote)
         if session is None:
             self.drops["unknown_session"] += 1
         else:
             session.receive(control)
 
-    def _mtu_to(self, remote: IPv4Address) -> int | str:
+    def _mtu_to(self, remote: IpAddress) -> int | str:
         """The largest outer packet to an address, or the name of the drop if there is no way."""
         node = self._underlay.node_of(remote)
         if node is None:
@@ -141,12 +137,9 @@ class Host:
         return known.mtu
 
     def _learn(self, error: IcmpError) -> None:
-        if error.reason != "too_big" or error.quoted[0] >> 4 != 4:
+        if error.reason != "too_big" or source(error.quoted) != self.ip:
             return
-        if IPv4Address(error.quoted[12:16]) != self.ip:
-            return
-        remote = IPv4Address(error.quoted[16:20])
+        remote = destination(error.quoted)
         known = self._path_mtus.get(remote)
         if known is not None and MTU_MIN <= error.mtu < known.mtu:
-            now_ns = self._underlay.clock.now_ns
-            self._path_mtus[remote] = _PathMtu(error.mtu, now_ns)
+            self._path_mtus[remote] = _PathMtu(error.mtu, self._underlay.clock.now_ns)

@@ -4,6 +4,7 @@
 that a dropped packet is answered with, and `addresses` what all of these read of an IP header.
 """
 
+from vswitch_sim.underlay.addresses import IpAddress
 from vswitch_sim.underlay.icmp import IcmpError, read_error
 from vswitch_sim.underlay.topology import MTU_DEFAULT, MTU_MAX, MTU_MIN, Link, Topology
 from vswitch_sim.underlay.underlay import Crossing, Underlay
@@ -14,6 +15,7 @@ __all__ = [
     "MTU_MIN",
     "Crossing",
     "IcmpError",
+    "IpAddress",
     "Link",
     "Topology",
     "Underlay",
