@@ -286,7 +286,8 @@ class Explainer:
         if body.weight == 0:
             return ()
         rule = self._written.rules[body.rule.number]
-        if rule.aggregates:
+        negated = [atom for atom in rule.atoms if atom.negated]
+        if not negated or rule.aggregates:
             return ()
         pairs: list[tuple[Expr | Term, Any]] = [*zip(body.rule.group, body.head[1], strict=True)]
         positive = [atom for atom in rule.atoms if not atom.negated]
@@ -296,7 +297,7 @@ class Explainer:
         for literal in rule.body:
             if isinstance(literal, Assign) and isinstance(literal.value, Const):
                 known[literal.var.name] = literal.value.value
-        return tuple(self._show(atom, known) for atom in rule.atoms if atom.negated)
+        return tuple(self._show(atom, known) for atom in negated)
 
     def _show(self, atom: Atom, known: dict[str, Any]) -> str:
         shown = []
