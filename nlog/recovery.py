@@ -2,9 +2,9 @@
 
 A statement ends with `.`, or where the next begins: at a line that begins a declaration, or whose
 very start looks like that of a rule or of a declaration, where the text before does not ask for
-more. Brackets are not counted, since one that is missing is a mistake like any other; what stands in strings and
-comments is not looked at. To skip a sound statement hides its mistakes until the others are
-mended; to begin within one makes up mistakes, which is worse.
+more. Brackets are not counted, since one that is missing is a mistake like any other; what stands
+in strings and comments is not looked at. To skip a sound statement hides its mistakes until the
+others are mended; to begin within one makes up mistakes, which is worse.
 
 Cost: linear in what is skipped.
 """

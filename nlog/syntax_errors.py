@@ -116,9 +116,7 @@ def _start(text: str, begin: int, error: UnexpectedInput) -> int:
     return len(text.rstrip()) if _is_at_end(error) else begin + (error.pos_in_stream or 0)
 
 
-def _syntax_error(
-    grammar: Lark, source: Source, begin: int, error: UnexpectedInput
-) -> Diagnostic:
+def _syntax_error(grammar: Lark, source: Source, begin: int, error: UnexpectedInput) -> Diagnostic:
     """The diagnostic for the place at which reading stopped that began at `begin`."""
     text = source.text
     token = getattr(error, "token", None)

@@ -141,7 +141,7 @@ def test_every_span_in_json_has_the_text_that_it_is_about():
     for path in sorted((Path(__file__).parent / "errors").glob("*.nlog")):
         text = path.read_text()
         for line in checked(path)[1]:
-            for span in line["spans"]:  # type: ignore[attr-defined]
+            for span in line["spans"]:
                 if span["file"] == str(path):
                     rows = text.split("\n")[span["line"] - 1 : span["end_line"]]
                     assert len(rows[0]) + 1 >= span["column"] >= 1
