@@ -2,8 +2,9 @@
 
 A `Switch` is an OpenFlow switch over real frames: flow tables, groups, a cache that never changes
 an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay` and carries frames
-between them in STT tunnels. Errors are `FlowError` and `TopologyError`; packets never raise, they
-are dropped under a name.
+between them in STT tunnels. A `TunnelEnd` is one host's end of STT, Geneve or VXLAN tunnels over
+a `Nic` with or without offloads; bytes in, bytes out. Errors are `FlowError` and `TopologyError`;
+packets never raise, they are dropped under a name.
 
 Imports nothing else of this project.
 """
@@ -29,6 +30,19 @@ from vswitch_sim.match import Match
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.switch import FlowStatistics, Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
+from vswitch_sim.tunnel import (
+    Nic,
+    Offload,
+    Reassembler,
+    Received,
+    Send,
+    Tunnel,
+    TunnelEnd,
+    TunnelFrame,
+    Work,
+    finish,
+    partial_checksum,
+)
 from vswitch_sim.underlay import Underlay
 
 __all__ = [
@@ -51,9 +65,14 @@ __all__ = [
     "Host",
     "Match",
     "Move",
+    "Nic",
+    "Offload",
     "Output",
     "Port",
+    "Reassembler",
+    "Received",
     "Resubmit",
+    "Send",
     "SetField",
     "Switch",
     "TopologyError",
@@ -61,5 +80,11 @@ __all__ = [
     "TraceAction",
     "TraceBucket",
     "TraceTable",
+    "Tunnel",
+    "TunnelEnd",
+    "TunnelFrame",
     "Underlay",
+    "Work",
+    "finish",
+    "partial_checksum",
 ]

@@ -27,8 +27,16 @@ from attrs import define, field, frozen
 from vswitch_sim.capture import CaptureWriter
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.packet import ETHERTYPE_IPV4
-from vswitch_sim.stt import FRAME_BYTES_MAX, Reassembler, SttFrame, encapsulate
 from vswitch_sim.switch import Switch
+from vswitch_sim.tunnel import (
+    FRAME_BYTES_MAX,
+    Reassembler,
+    Tunnel,
+    TunnelFrame,
+    Work,
+    encapsulate,
+    finish,
+)
 from vswitch_sim.underlay import Underlay
 
 # A frame that has passed this many tunnels is in a loop; so is one that made so many copies.
@@ -213,9 +221,7 @@ class Fabric:
                     continue
                 remote = here.tunnels[port.number]
                 for received in self._transmit(here, remote, egress.frame, egress.tun_id):
-                    following = self._arrive(received, arrival.tunnel_hops + 1)
-                    if following is not None:
-                        arrivals.append(following)
+                    arrivals.extend(self._arrive(received, arrival.tunnel_hops + 1))
         return deliveries
 
     @contextmanager
@@ -234,7 +240,7 @@ class Fabric:
 
     def _transmit(
         self, here: Host, remote: IPv4Address, frame: bytes, tun_id: int
-    ) -> Iterator[SttFrame]:
+    ) -> Iterator[TunnelFrame]:
         there = self._by_ip.get(remote)
         if there is None:
             self._drops["unknown_host"] += 1
@@ -248,7 +254,8 @@ class Fabric:
             return
         self._packet_id = (self._packet_id + 1) & 0xFFFFFFFF
         packet_id = self._packet_id
-        for packet in encapsulate(frame, tun_id, here.ip, remote, packet_id=packet_id, mtu=mtu):
+        tunnel = Tunnel(here.ip, remote)
+        for packet in encapsulate(frame, tun_id, tunnel, packet_id=packet_id, mtu=mtu):
             transit = self.underlay.forward(here.node, there.node, packet)
             for capture in self._captures:
                 capture.write(here.name, _ethernet(transit.nodes, packet))
@@ -257,13 +264,14 @@ class Fabric:
                 if received is not None:
                     yield received
 
-    def _arrive(self, received: SttFrame, tunnel_hops: int) -> _Arrival | None:
-        there = self._by_ip[received.destination]
-        number = there.tunnel_ports.get(received.source)
+    def _arrive(self, received: TunnelFrame, tunnel_hops: int) -> Iterator[_Arrival]:
+        there = self._by_ip[IPv4Address(received.destination)]
+        number = there.tunnel_ports.get(IPv4Address(received.source))
         if number is None:
             self._drops["unknown_tunnel"] += 1
-            return None
-        return _Arrival(there, number, received.frame, received.context_id, tunnel_hops)
+            return
+        for frame in finish(received.frame, received.offload, Work()):
+            yield _Arrival(there, number, frame, received.key, tunnel_hops)
 
     def _remove_port(self, host: str, port_number: int, kind: str) -> None:
         switch = self._host(host).switch

@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 
 from vswitch_sim import TopologyError, Underlay
-from vswitch_sim.stt import encapsulate
+from vswitch_sim.tunnel import Tunnel, encapsulate
 
 NODES = ("h0", "h1", "h2", "r0", "r1", "r2", "r3")
 links = st.tuples(st.sampled_from(NODES), st.sampled_from(NODES)).filter(lambda e: e[0] < e[1])
@@ -103,7 +103,7 @@ def test_segments_cut_for_the_path_fit_it():
     ends = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
     mtu = underlay.path_mtu("a", "b")
     assert mtu == 700
-    for piece in encapsulate(bytes(5000), 1, *ends, packet_id=1, mtu=mtu):
+    for piece in encapsulate(bytes(5000), 1, Tunnel(*ends), packet_id=1, mtu=mtu):
         assert underlay.forward("a", "b", piece).packet is not None
 
 
