@@ -101,6 +101,8 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS
 	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS) $(if $(SEED),--seed $(SEED))
 	$(call say,knocking at the boundary with whatever Python has for $(SECONDS) seconds)
 	@$(VENV_PYTHON) -m tests.boundary_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(call say,feeding frames and packets of all kinds to what reads them for $(SECONDS) seconds)
+	@$(VENV_PYTHON) -m tests.frames_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done
@@ -108,6 +110,7 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS
 bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENCH holds options
 	$(call say,measuring: it takes long and wants the machine for itself)
 	@$(VENV_PYTHON) benchmarks/compiling.py
+	@$(VENV_PYTHON) -m benchmarks.offload --plot build/bench/offload.png
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
