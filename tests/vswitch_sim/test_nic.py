@@ -172,6 +172,22 @@ def test_what_has_no_checksum_to_complete_and_padding_are_left_alone(nic):
     assert end.nic.transmit(send)[0][: len(right)] == right
 
 
+@pytest.mark.parametrize("network", [IP(), IPv6()])
+def test_a_udp_checksum_that_comes_to_zero_is_sent_as_ffff(network):
+    def udp(data: bytes) -> bytes:
+        return bytes(Ether() / network / UDP() / Raw(data))
+
+    # Data that adds the checksum of the rest makes the whole come to zero.
+    rest = udp(b"\0\0")
+    right = udp(rest[-4:-2])
+    assert right[-4:-2] == b"\xff\xff"
+    partial = partial_checksum(right)
+    assert finish(partial, Offload(partial=True), Work()) == [right]
+    end = TunnelEnd(Nic())
+    (send,) = end.prepare_untunnelled(partial, Offload(partial=True))
+    assert end.nic.transmit(send) == [right]
+
+
 def test_an_stt_frame_no_nic_can_be_told_of_is_cut_by_the_host():
     end, far = TunnelEnd(Nic()), TunnelEnd(Nic())
     frame = b"\2" * 12 + b"\x88\xcc" + payload(65_503)
