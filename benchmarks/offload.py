@@ -161,6 +161,8 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
         sizes = [cost.size for cost in line]
         by_size.plot(sizes, [cost.ns_per_byte for cost in line], "o-", label=name)
     by_size.set(xscale="log", yscale="log", xlabel="TCP payload of a frame, bytes")
+    by_size.set_xticks(SIZES, [f"{size:,}" for size in SIZES])
+    by_size.minorticks_off()
     by_size.set_title("CPU time of both hosts, ns a byte")
     by_size.legend()
     largest = [cost for cost in able if cost.size == max(one.size for one in able)]
@@ -168,7 +170,7 @@ def draw(costs: Sequence[Cost], path: Path) -> None:
     headers.barh(names, [cost.total("headers") for cost in largest])
     headers.set_title(f"header operations for {largest[0].size:,} bytes")
     touched.barh(names, [cost.touched_per_byte for cost in largest])
-    touched.set_title("times each byte is copied or summed by a CPU")
+    touched.set_title("copies and sums of each byte")
     for axes in (headers, touched):
         axes.invert_yaxis()
     figure.suptitle("Tunnels over NICs with TSO, LRO and checksum offload")

@@ -130,7 +130,10 @@ class Engine:
             return profile(self._lowered, self._plan, self._layout.names, self._core)
 
     def recompute(self) -> "Engine":
-        """A new engine, computed from this one's input rows and nothing else."""
+        """A new engine, computed from this one's input rows and nothing else.
+
+        TransactionError, as by `Engine`, if a commit with all inputs empty would be refused.
+        """
         fresh = Engine(self.program, self.limits, replans=self.replans)
         with self._lock, fresh.transaction() as tx:
             for table in self.program.tables.values():

@@ -30,17 +30,18 @@ from vswitch_sim.tunnel import (
 from vswitch_sim.tunnel.inner import read_inner, verify
 
 DATA = Raw(bytes(range(200)))
+ETHER = Ether(src="0a:00:00:00:00:01", dst="0a:00:00:00:00:02")
 FRAMES = [
     bytes(frame)
     for frame in (
-        Ether() / ARP(),
-        Ether() / IP() / TCP() / DATA,
-        Ether() / Dot1Q(vlan=5) / IP(tos=2) / UDP() / DATA,
-        Ether() / Dot1AD() / Dot1Q() / IP() / ICMP() / DATA,
-        Ether() / IP(flags="MF", frag=0) / UDP() / DATA,
-        Ether() / IPv6() / IPv6ExtHdrHopByHop() / TCP() / DATA,
-        Ether() / IPv6() / IPv6ExtHdrFragment(offset=3) / DATA,
-        Ether(type=0x88CC) / DATA,
+        ETHER / ARP(),
+        ETHER / IP() / TCP() / DATA,
+        ETHER / Dot1Q(vlan=5) / IP(tos=2) / UDP() / DATA,
+        ETHER / Dot1AD() / Dot1Q() / IP() / ICMP() / DATA,
+        ETHER / IP(flags="MF", frag=0) / UDP() / DATA,
+        ETHER / IPv6() / IPv6ExtHdrHopByHop() / TCP() / DATA,
+        ETHER / IPv6() / IPv6ExtHdrFragment(offset=3) / DATA,
+        Ether(src=ETHER.src, dst=ETHER.dst, type=0x88CC) / DATA,
     )
 ]
 BASES = ("192.0.2.", "2001:db8::")

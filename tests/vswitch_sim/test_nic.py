@@ -10,7 +10,7 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
@@ -159,6 +159,33 @@ def test_without_a_tunnel_the_far_vm_gets_it_too(near, far):
             got = receiver.accept_untunnelled(receiver.nic.receive(packets, l3=14))
             assert b"".join(bytes(Ether(one)[TCP].payload) for one, _ in got) == payload(size)
             assert all(known.verified for _, known in got)
+
+
+@pytest.mark.parametrize("nic", NICS)
+def test_what_has_no_checksum_to_complete_and_padding_are_left_alone(nic):
+    end, partial = TunnelEnd(Nic(**NICS[nic])), Offload(partial=True)
+    fragment = bytes(Ether() / IP(flags="MF") / UDP() / Raw(b"x" * 8))
+    (send,) = end.prepare_untunnelled(fragment, partial)
+    assert end.nic.transmit(send) == [fragment]
+    right = bytes(Ether() / IP() / UDP() / Raw(b"x"))
+    (send,) = end.prepare_untunnelled(partial_checksum(right) + b"padding", partial)
+    assert end.nic.transmit(send)[0][: len(right)] == right
+
+
+@pytest.mark.parametrize("network", [IP(), IPv6()])
+def test_a_udp_checksum_that_comes_to_zero_is_sent_as_ffff(network):
+    def udp(data: bytes) -> bytes:
+        return bytes(Ether() / network / UDP() / Raw(data))
+
+    # Data that adds the checksum of the rest makes the whole come to zero.
+    rest = udp(b"\0\0")
+    right = udp(rest[-4:-2])
+    assert right[-4:-2] == b"\xff\xff"
+    partial = partial_checksum(right)
+    assert finish(partial, Offload(partial=True), Work()) == [right]
+    end = TunnelEnd(Nic())
+    (send,) = end.prepare_untunnelled(partial, Offload(partial=True))
+    assert end.nic.transmit(send) == [right]
 
 
 def test_an_stt_frame_no_nic_can_be_told_of_is_cut_by_the_host():

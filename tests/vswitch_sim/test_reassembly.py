@@ -249,10 +249,12 @@ def test_a_frame_is_given_up_when_its_time_is_over():
 
 def test_the_clock_never_runs_back():
     reassembler = Reassembler(timeout_s=10.0)
-    reassembler.receive(FIRST, 100.0)
-    reassembler.receive(segments(packet_id=2)[0], 50.0)
+    assert reassembler.receive(one(), 100.0) == WHOLE
+    assert reassembler.receive(segments(packet_id=2)[0], 50.0) is None
     reassembler.expire(105.0)
-    assert reassembler.n_partial == 2
+    assert reassembler.n_partial == 1
+    reassembler.expire(110.0)
+    assert reassembler.n_partial == 0
 
 
 def test_a_packet_id_serves_again_after_the_time():

@@ -51,7 +51,8 @@ SOME_LAST_BYTES = 21
 
 
 def tunnel(version: int, kind: str = "stt", **fields) -> Tunnel:
-    return Tunnel(*map(ip_address, ENDS[version]), kind, **fields)
+    source, destination = ENDS[version]
+    return Tunnel(ip_address(source), ip_address(destination), kind, **fields)
 
 
 def framed(version: int, packet: bytes) -> bytes:

@@ -144,11 +144,7 @@ class TunnelEnd:
         if send is not None:
             sends = [send]
         elif offload.partial and not offload.mss and self.nic.checksum:
-            inner = read_inner(frame)
-            start = inner.payload(frame) if inner.l4 else len(frame)
-            payload = (memoryview(frame)[start:],)
-            filled = bool(inner.l4) and not inner.fragment
-            sends = [Send(frame[:start], payload, inner.l3, inner.l4, checksum=filled)]
+            sends = [_summed_by_nic(frame)]
         else:
             sends = [Send(one, (), 14) for one in finish(frame, offload, self.work)]
         self.work.packets += len(sends)
@@ -219,6 +215,15 @@ class TunnelEnd:
 
     def _verify(self, frame: bytes) -> Offload:
         return verify(frame, read_inner(frame), self.work)
+
+
+def _summed_by_nic(frame: bytes) -> Send:
+    inner = read_inner(frame)
+    if not inner.l4 or inner.fragment:
+        return Send(frame, (), 14)
+    start = inner.payload(frame)
+    payload = (memoryview(frame)[start : inner.end],)
+    return Send(frame[:start], payload, inner.l3, inner.l4, checksum=True)
 
 
 def _is_udp(packet: bytes) -> bool:

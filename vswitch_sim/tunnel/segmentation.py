@@ -89,7 +89,7 @@ def _set_length(head: bytearray, l3: int, payload_bytes: int, n: int, work: Work
 
 
 def fill_checksum(head: bytearray, payload: Buffer, l3: int, l4: int, work: Work) -> None:
-    """Write the TCP or UDP checksum of a packet into its head."""
+    """Write the TCP or UDP checksum of a packet into its head, which ends with that header."""
     addresses = head[l3 + 12 : l3 + 20] if head[l3] >> 4 == 4 else head[l3 + 8 : l3 + 40]
     half = len(addresses) // 2
     protocol = TCP if len(head) - l4 >= 20 else UDP

@@ -16,7 +16,7 @@ flag where a tag has its DEI bit, so a tag with DEI set stays in the frame, and 
 
 Fields that help with offloading (L4 offset, segment size, the IPv4 and TCP flags) are zero unless
 the frame's checksum is partial, as section 3.1.1 asks. Where the former Open vSwitch
-implementation differs, docs/decisions/0016-stt-draft-and-ovs.md says what is sent and accepted.
+implementation differs, docs/decisions/0018-stt-draft-and-ovs.md says what is sent and accepted.
 
 `prepare` and `encapsulate` are pure. Cost: a header; `encapsulate` cuts in software, in one pass.
 """
