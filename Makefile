@@ -20,9 +20,11 @@ STAMPS := $(VENV)/stamps
 
 FOLDERS := $(wildcard nlog nvp_state vswitch_sim benchmarks examples tests)
 PYTHON_FOLDERS := $(foreach folder,$(FOLDERS),$(if $(shell find $(folder) -name '*.py'),$(folder)))
-CORE_SOURCES := $(wildcard nlog/engine/core/*.cc)
+CORE_ROOMS := nlog/engine vswitch_sim/datapath
+CORE_SOURCES := $(wildcard $(CORE_ROOMS:=/core/*.cc))
+BINDINGS := $(wildcard $(CORE_ROOMS:=/*.cc))
 CORE_TEST_SOURCES := $(wildcard tests/core/*.cc)
-EXTENSION_FILES := $(wildcard nlog/engine/*.cc nlog/engine/*.h $(CORE_SOURCES) nlog/engine/core/*.h)
+EXTENSION_FILES := $(BINDINGS) $(CORE_SOURCES) $(wildcard $(CORE_ROOMS:=/*.h) $(CORE_ROOMS:=/core/*.h))
 FLOOR_FILES := $(wildcard benchmarks/floor/*.cc benchmarks/floor/*.h)
 CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h) $(FLOOR_FILES)
 
@@ -81,15 +83,16 @@ lint: $(STAMPS)/extra-check ## look for likely mistakes with ruff, and in the bi
 	$(call say,linting)
 	@$(VENV)/bin/ruff check .
 	@$(CXX) -std=c++20 -Wall -Wextra -Werror -fvisibility=hidden -fsyntax-only -I. \
-	  $$($(VENV_PYTHON) -m pybind11 --includes) $(wildcard nlog/engine/*.cc)
+	  $$($(VENV_PYTHON) -m pybind11 --includes) $(BINDINGS)
 
 types: build $(STAMPS)/extra-check ## check the types of the Python sources
 	$(call say,checking the types)
 	@$(VENV_PYTHON) -m mypy $(PYTHON_FOLDERS)
 
-stub: build $(STAMPS)/extra-check ## compare the core with its stub, _core.pyi
-	$(call say,comparing the core with its stub)
-	@$(VENV_PYTHON) -m mypy.stubtest --allowlist .ci/stub-allowances.txt nlog.engine._core
+stub: build $(STAMPS)/extra-check ## compare the cores with their stubs, _core.pyi
+	$(call say,comparing the cores with their stubs)
+	@$(VENV_PYTHON) -m mypy.stubtest --allowlist .ci/stub-allowances.txt nlog.engine._core \
+	  vswitch_sim.datapath._core
 
 core-test: toolchain ## run the core's C++ tests under the sanitizers
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TEST)
@@ -111,7 +114,7 @@ bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENC
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
-	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \
+	rm -rf $(VENV) build dist *.egg-info $(CORE_ROOMS:=/_core*.so) .hypothesis .mypy_cache .pytest_cache \
 	  .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
@@ -153,7 +156,7 @@ $(STAMPS)/build-tools: $(STAMPS)/build-requires.txt
 
 $(STAMPS)/installed: setup.cfg $(wildcard setup.py) $(STAMPS)/build-tools
 	$(call say,installing the project and compiling its core)
-	@rm -f nlog/engine/_core*.so
+	@rm -f $(CORE_ROOMS:=/_core*.so)
 	@CXX=$(CXX) $(PIP) install --no-build-isolation --editable .
 	@touch $@
 

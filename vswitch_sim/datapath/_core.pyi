@@ -1,0 +1,167 @@
+"""The datapath in C++: from a frame to what leaves the switch, by the flows that it was given.
+
+It knows no flow tables. A packet that no megaflow covers is put to `translate`, once; what that
+answers is a megaflow from then on: every packet that agrees with the key in the bits of the mask
+gets the same actions. In front of the megaflows, which are found by one hash a mask, an exact-match
+cache finds them by the whole key.
+
+A *key* crosses this boundary as one integer of KEY_BYTES bytes: fields stand side by side at the
+places that `layout` tells. A mask is an integer of the same places.
+
+Actions are done in order to one packet, which the next action sees as the last one left it:
+
+    ("set", value, mask)            write the bits of `mask`, headers and metadata (`tun_id`, …);
+                                    checksums follow; a header that the packet lacks stays lacking
+    ("push_vlan", tpid, tci)        a new outermost tag
+    ("pop_vlan",)                   without the outermost tag, if there is one
+    ("output", port)                a copy leaves by a port, with the `tun_id` that it has now
+    ("clone", actions)              a copy of packet and metadata goes through `actions`
+    ("meter", meter)                drops the packet, and ends this list, if it is over the rate
+    ("ct", connection)              goes through connection tracking (`Connection`)
+    ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list
+    ("controller", reason)          a copy goes to the controller (`Outcome.controller`)
+    ("drop", reason)                counts a drop under its name; the packet goes on
+
+A megaflow without actions drops in silence: say why with "drop".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, final
+
+KEY_BYTES: int
+
+Action = tuple[Any, ...]
+# A megaflow's mask and actions; whether to keep it, or to do the actions this once.
+Translation = tuple[int, Sequence[Action], bool]
+
+def layout() -> dict[str, tuple[int, int]]:
+    """Every field's (shift, width) in a key, in bits from its low end."""
+
+@final
+class Parsed:
+    """A frame's headers: its part of the key, and where they lie, in bytes (0: not there).
+
+    `l4` is 0 for a later fragment; `end` is where the IP packet ends, padding excluded.
+    """
+
+    @property
+    def key(self) -> int: ...
+    @property
+    def l3(self) -> int: ...
+    @property
+    def l4(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+def parse(frame: bytes) -> Parsed | None:
+    """Read a frame's headers; None if it is a runt, shorter than an Ethernet header."""
+
+class Nat(TypedDict, total=False):
+    """How `ct` rewrites addresses; without a range, it only undoes what the connection has."""
+
+    source: bool
+    address_min: str
+    address_max: str
+    port_min: int
+    port_max: int
+    persistent: bool
+
+class Connection(TypedDict, total=False):
+    """The arguments of `ct`; mark and label are (value, mask) and written on commit only."""
+
+    zone: int
+    commit: bool
+    force: bool
+    mark: tuple[int, int]
+    label: tuple[int, int]
+    nat: Nat
+    alg: str
+
+@final
+class Outcome:
+    """What became of a frame.
+
+    Attributes:
+        egress: (port, tun_id, frame), in order.
+        controller: (reason, in_port, frame) for each copy to the controller.
+        drops: the names of the drops, in order.
+    """
+
+    @property
+    def egress(self) -> list[tuple[int, int, bytes]]: ...
+    @property
+    def controller(self) -> list[tuple[str, int, bytes]]: ...
+    @property
+    def drops(self) -> list[str]: ...
+
+@final
+class Megaflow:
+    """A megaflow as it was when asked for."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def key(self) -> int: ...
+    @property
+    def mask(self) -> int: ...
+    @property
+    def n_packets(self) -> int: ...
+    @property
+    def n_bytes(self) -> int: ...
+    @property
+    def used_s(self) -> float: ...
+
+@final
+class Datapath:
+    """Ports, megaflows, the exact-match cache, meters, connections, and counters of all of them.
+
+    `translate(number, key, frame)` answers for a packet that nothing covers. `number` is the one that
+    the megaflow bears if it is kept; `frame` is the packet as it is then. What it raises ends
+    `process`, and nothing of the packet is sent or counted.
+
+    Time is simulated: `now_s` never goes back.
+    """
+
+    def __init__(
+        self,
+        translate: Callable[[int, int, bytes], Translation],
+        *,
+        megaflows_max: int = 200_000,
+        exact_max: int = 8_192,
+        connections_max: int = 65_536,
+    ) -> None: ...
+    def add_port(self, number: int) -> None: ...
+    def remove_port(self, number: int) -> None:
+        """Outputs to the port are then dropped as `no_such_port`."""
+
+    def process(self, in_port: int, frame: bytes, tun_id: int, now_s: float) -> Outcome:
+        """Pass one frame."""
+
+    def process_batch(
+        self, in_ports: Sequence[int], frames: Sequence[bytes], now_s: float
+    ) -> list[tuple[int, int, int, bytes]]:
+        """Pass many; (place in the batch, port, tun_id, frame) of each that leaves, in order."""
+
+    def trace_lookup(self, key: int) -> Megaflow | None:
+        """The megaflow that covers a key; counts nothing."""
+
+    def remove(self, numbers: Sequence[int]) -> list[Megaflow]:
+        """Take megaflows away; what they had counted. Unknown numbers are passed over."""
+
+    def expire(self, now_s: float, idle_s: float) -> list[Megaflow]:
+        """Take away what no packet has used for so long; connections that timed out, too."""
+
+    def megaflows(self) -> list[Megaflow]:
+        """All, by number."""
+
+    def set_meter(self, meter: int, unit: str, rate: int, burst: int) -> None:
+        """Add or change a meter: `unit` is "kbps" or "pktps", `burst` in kilobits or packets."""
+
+    def remove_meter(self, meter: int) -> None: ...
+    @property
+    def counters(self) -> dict[str, int]:
+        """Hits of each cache, misses, evictions, entries, packets and bytes by port, …: by name."""
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """How often each reason to drop came up, by name."""
