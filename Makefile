@@ -23,14 +23,18 @@ PYTHON_FOLDERS := $(foreach folder,$(FOLDERS),$(if $(shell find $(folder) -name 
 CORE_ROOMS := nlog/engine vswitch_sim/datapath
 CORE_SOURCES := $(wildcard $(CORE_ROOMS:=/core/*.cc))
 BINDINGS := $(wildcard $(CORE_ROOMS:=/*.cc))
-CORE_TEST_SOURCES := $(wildcard tests/core/*.cc)
 EXTENSION_FILES := $(BINDINGS) $(CORE_SOURCES) $(wildcard $(CORE_ROOMS:=/*.h) $(CORE_ROOMS:=/core/*.h))
 FLOOR_FILES := $(wildcard benchmarks/floor/*.cc benchmarks/floor/*.h)
-CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h) $(FLOOR_FILES)
+CORE_TEST_FOLDERS := tests/core tests/datapath
+CXX_FILES := $(EXTENSION_FILES) $(FLOOR_FILES) \
+             $(wildcard $(CORE_TEST_FOLDERS:=/*.cc) $(CORE_TEST_FOLDERS:=/*.h))
 
+# Each core is tested by a program of its own; the datapath's is searched on by another.
 SANITIZED := build/sanitized
-CORE_TEST := $(SANITIZED)/core-test
-CORE_TEST_OBJECTS := $(patsubst %.cc,$(SANITIZED)/%.o,$(CORE_SOURCES) $(CORE_TEST_SOURCES))
+objects = $(patsubst %.cc,$(SANITIZED)/%.o,$(wildcard $(1)))
+DATAPATH_OBJECTS := $(call objects,vswitch_sim/datapath/core/*.cc tests/datapath/random_*.cc)
+CORE_TESTS := $(SANITIZED)/engine-test $(SANITIZED)/datapath-test
+FRAME_FUZZ := $(SANITIZED)/frame-fuzz
 SANITIZED_FLAGS := -std=c++20 -O1 -g -Wall -Wextra -Werror -I. \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -94,16 +98,19 @@ stub: build $(STAMPS)/extra-check ## compare the cores with their stubs, _core.p
 	@$(VENV_PYTHON) -m mypy.stubtest --allowlist .ci/stub-allowances.txt nlog.engine._core \
 	  vswitch_sim.datapath._core
 
-core-test: toolchain ## run the core's C++ tests under the sanitizers
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TEST)
-	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
-	@$(CORE_TEST)
+core-test: toolchain ## run the cores' C++ tests under the sanitizers
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TESTS)
+	$(call say,running the cores' tests under the address and undefined-behaviour sanitizers)
+	@for program in $(CORE_TESTS); do $$program || exit 1; done
 
 fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS (20) of tests
 	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
 	@$(VENV_PYTHON) -m tests.long_run --programs $(PROGRAMS) $(if $(SEED),--seed $(SEED))
 	$(call say,knocking at the boundary with whatever Python has for $(SECONDS) seconds)
 	@$(VENV_PYTHON) -m tests.boundary_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(FRAME_FUZZ)
+	$(call say,passing damaged frames through the datapath for $(SECONDS) seconds)
+	@$(FRAME_FUZZ) $(SECONDS) $(SEED)
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done
@@ -181,7 +188,11 @@ $(FLOOR): $(FLOOR_FILES) | toolchain
 	@mkdir -p $(@D)
 	@$(CXX) $(FLOOR_FLAGS) -o $@ $(filter %.cc,$^)
 
-$(CORE_TEST): $(CORE_TEST_OBJECTS)
+$(SANITIZED)/engine-test: $(call objects,nlog/engine/core/*.cc tests/core/*.cc)
+$(SANITIZED)/datapath-test: $(DATAPATH_OBJECTS) \
+  $(call objects,tests/datapath/test_*.cc tests/core/main.cc)
+$(FRAME_FUZZ): $(DATAPATH_OBJECTS) $(call objects,tests/datapath/fuzz.cc)
+$(CORE_TESTS) $(FRAME_FUZZ):
 	@$(CXX) $(SANITIZED_FLAGS) -o $@ $^
 
 $(SANITIZED)/%.o: %.cc | toolchain
@@ -189,4 +200,4 @@ $(SANITIZED)/%.o: %.cc | toolchain
 	@mkdir -p $(@D)
 	@$(CXX) $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
 
--include $(CORE_TEST_OBJECTS:.o=.d)
+-include $(shell find $(SANITIZED) -name '*.d' 2>/dev/null)

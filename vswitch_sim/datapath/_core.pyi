@@ -11,14 +11,17 @@ places that `layout` tells. A mask is an integer of the same places.
 Actions are done in order to one packet, which the next action sees as the last one left it:
 
     ("set", value, mask)            write the bits of `mask`, headers and metadata (`tun_id`, …);
-                                    checksums follow; a header that the packet lacks stays lacking
+                                    checksums follow; a header that the packet lacks stays lacking.
+                                    Not recirc_id, eth_type, ip_proto, ip_frag, tcp_flags, inner_tag
     ("push_vlan", tpid, tci)        a new outermost tag
     ("pop_vlan",)                   without the outermost tag, if there is one
     ("output", port)                a copy leaves by a port, with the `tun_id` that it has now
     ("clone", actions)              a copy of packet and metadata goes through `actions`
-    ("meter", meter)                drops the packet, and ends this list, if it is over the rate
+    ("meter", meter)                drops the packet as `meter`, and ends this list, if it is over
+                                    the rate; one that is not set lets all pass
     ("ct", connection)              goes through connection tracking (`Connection`)
-    ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list
+    ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list.
+                                    Over 16 deep, or 1,024 times a frame: drops, `recirculation_limit`
     ("controller", reason)          a copy goes to the controller (`Outcome.controller`)
     ("drop", reason)                counts a drop under its name; the packet goes on
 
@@ -96,7 +99,7 @@ class Outcome:
 
 @final
 class Megaflow:
-    """A megaflow as it was when asked for."""
+    """A megaflow as it was when asked for; it has counted the packet that it was asked for, too."""
 
     @property
     def number(self) -> int: ...
@@ -116,8 +119,12 @@ class Datapath:
     """Ports, megaflows, the exact-match cache, meters, connections, and counters of all of them.
 
     `translate(number, key, frame)` answers for a packet that nothing covers. `number` is the one that
-    the megaflow bears if it is kept; `frame` is the packet as it is then. What it raises ends
-    `process`, and nothing of the packet is sent or counted.
+    the megaflow bears if it is kept; `frame` is the packet as it is then. It may call whatever it
+    likes here. What it raises ends `process`, and nothing of the packet is sent or counted, though
+    what meters and connections saw of it stays seen; it ends `process_batch`, too, where the frames
+    before were counted, but what they sent is lost. Megaflows are disjoint: one with the mask and
+    key of another takes its place. When there are `megaflows_max`, an answer is not kept
+    (`megaflows_refused`).
 
     Time is simulated: `now_s` never goes back.
     """
@@ -132,15 +139,18 @@ class Datapath:
     ) -> None: ...
     def add_port(self, number: int) -> None: ...
     def remove_port(self, number: int) -> None:
-        """Outputs to the port are then dropped as `no_such_port`."""
+        """Outputs to the port are then dropped as `no_such_port`; its counters are gone."""
 
     def process(self, in_port: int, frame: bytes, tun_id: int, now_s: float) -> Outcome:
-        """Pass one frame."""
+        """Pass one frame. A runt, shorter than an Ethernet header, is dropped as `runt`."""
 
     def process_batch(
         self, in_ports: Sequence[int], frames: Sequence[bytes], now_s: float
     ) -> list[tuple[int, int, int, bytes]]:
-        """Pass many; (place in the batch, port, tun_id, frame) of each that leaves, in order."""
+        """Pass many; (place in the batch, port, tun_id, frame) of each that leaves, in order.
+
+        Copies to the controller are not among them. A frame that nothing wrote is the one given.
+        """
 
     def trace_lookup(self, key: int) -> Megaflow | None:
         """The megaflow that covers a key; counts nothing."""
@@ -155,7 +165,10 @@ class Datapath:
         """All, by number."""
 
     def set_meter(self, meter: int, unit: str, rate: int, burst: int) -> None:
-        """Add or change a meter: `unit` is "kbps" or "pktps", `burst` in kilobits or packets."""
+        """Add or change a meter (OpenFlow 1.3, 5.7), a bucket that is full at first.
+
+        `unit` is "kbps" or "pktps", `burst` in kilobits or packets; 0 is a second's worth.
+        """
 
     def remove_meter(self, meter: int) -> None: ...
     @property

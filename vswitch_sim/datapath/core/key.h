@@ -84,6 +84,25 @@ inline constexpr Place kIpv6Label{17, 0, 20};
 
 }  // namespace place
 
+// The bits of a field. Requires, here and below, where a value is passed: width <= 64.
+constexpr Word Get(const FlowKey& key, Place place) {
+  return (key.words[place.word] & place.Mask()) >> place.bit;
+}
+
+// Writes the bits of a field, which were zero.
+constexpr void Put(FlowKey& key, Place place, Word value) {
+  key.words[place.word] |= value << place.bit;
+}
+
+constexpr void Set(FlowKey& key, Place place, Word value) {
+  key.words[place.word] = (key.words[place.word] & ~place.Mask()) | value << place.bit;
+}
+
+// What no byte of the packet tells, and the words it lies in.
+inline constexpr FlowKey kMetadata{{~Word{0}, ~Word{0}, ~Word{0}, place::kCtZone.Mask(), 0, 0,
+                                    ~Word{0}, ~Word{0}}};
+inline constexpr std::size_t kMetadataWords[] = {0, 1, 2, 3, 6, 7};
+
 struct Field {
   std::string_view name;
   Place place;
