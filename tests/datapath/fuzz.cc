@@ -24,8 +24,9 @@ double SecondsSince(Clock::time_point begin) {
 
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
-  std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10)
-                                : static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+  std::uint64_t seed = argc > 2
+                           ? std::strtoull(argv[2], nullptr, 10)
+                           : static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
   std::printf("frame-fuzz: first seed %llu\n", static_cast<unsigned long long>(seed));
   const Clock::time_point begin = Clock::now();
   std::uint64_t n_sent = 0;

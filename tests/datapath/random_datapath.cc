@@ -47,7 +47,8 @@ void RandomSwitch::ProcessSome(std::size_t count) {
     const Frame frame = Below(random_, 3) == 0 ? DamagedFrame(random_) : RandomFrame(random_, true);
     owned.push_back(std::make_unique<std::uint8_t[]>(frame.size()));
     std::copy(frame.begin(), frame.end(), owned.back().get());
-    arrivals.push_back({static_cast<std::uint32_t>(Below(random_, 4)), Below(random_, 2),
+    arrivals.push_back({static_cast<std::uint32_t>(Below(random_, 4)),
+                        Below(random_, 2),
                         {owned.back().get(), frame.size()}});
   }
   datapath_.Process(arrivals, *this);
@@ -66,9 +67,7 @@ void RandomSwitch::Output(std::uint32_t, Word, const Packet& packet) {
   }
 }
 
-void RandomSwitch::Controller(Reason, std::uint32_t, const Packet& packet) {
-  Output(0, 0, packet);
-}
+void RandomSwitch::Controller(Reason, std::uint32_t, const Packet& packet) { Output(0, 0, packet); }
 
 Translation RandomSwitch::Translate(MegaflowNumber, const FlowKey& key, Bytes) {
   if (is_steady_) {

@@ -119,8 +119,8 @@ class Builder {
   }
 
   std::uint8_t Proto() {
-    static constexpr std::uint8_t kProtos[] = {kProtoTcp, kProtoTcp, kProtoUdp, kProtoIcmpv4,
-                                               kProtoIcmpv6, 89};
+    static constexpr std::uint8_t kProtos[] = {kProtoTcp,    kProtoTcp,    kProtoUdp,
+                                               kProtoIcmpv4, kProtoIcmpv6, 89};
     return kProtos[Below(random_, 6)];
   }
 

@@ -16,8 +16,8 @@ using Random = std::mt19937_64;
 std::size_t Below(Random& random, std::size_t count);
 
 // A frame of tags, ARP, IP, extension headers, TCP, UDP, ICMP, neighbour discovery, quoted packets,
-// with lengths that are right; addresses and ports come from a few, so that packets belong together.
-// Checksums are right if `has_checksums`.
+// with lengths that are right; addresses and ports come from a few, so that packets belong
+// together. Checksums are right if `has_checksums`.
 Frame RandomFrame(Random& random, bool has_checksums);
 
 // The same, cut, flipped, padded or doubled in places.

@@ -25,8 +25,7 @@ FlowKey RandomBits(Random& random) {
 
 // A copy with nothing behind it, so that a byte too far is not the vector's.
 struct Exact {
-  explicit Exact(const Frame& frame)
-      : bytes(new std::uint8_t[frame.size()]), size(frame.size()) {
+  explicit Exact(const Frame& frame) : bytes(new std::uint8_t[frame.size()]), size(frame.size()) {
     std::copy(frame.begin(), frame.end(), bytes.get());
   }
   Bytes view() const { return {bytes.get(), size}; }

@@ -52,8 +52,8 @@ TEST(SlotTablesAgreeWithAMap) {
     const auto wanted = static_cast<std::uint32_t>(Below(random, 60));
     const auto found = expected.find(wanted);
     const Word hash = found != expected.end() ? found->second : Below(random, 5);
-    const bool is_there = table.Find(hash, [&](std::uint32_t other) { return other == wanted; }) ==
-                          wanted;
+    const bool is_there =
+        table.Find(hash, [&](std::uint32_t other) { return other == wanted; }) == wanted;
     CHECK(is_there == (found != expected.end()));
   }
 }
@@ -93,16 +93,17 @@ TEST(MegaflowsAgreeWithAList) {
       expected[now] = {key, mask, static_cast<double>(now)};
     }
     if (Below(random, 20) == 0 && !expected.empty()) {
-      const MegaflowNumber number = std::next(expected.begin(), static_cast<std::ptrdiff_t>(Below(
-                                                  random, expected.size())))->first;
+      const MegaflowNumber number =
+          std::next(expected.begin(), static_cast<std::ptrdiff_t>(Below(random, expected.size())))
+              ->first;
       CHECK(megaflows.Remove(number)->number == number && !megaflows.Remove(number));
       expected.erase(number);
     }
     if (Below(random, 50) == 0) {
       const auto since = static_cast<double>(now) - 60;
       const auto gone = megaflows.RemoveIdle(since);
-      const auto n_gone = std::erase_if(
-          expected, [&](const auto& entry) { return entry.second.used_s <= since; });
+      const auto n_gone =
+          std::erase_if(expected, [&](const auto& entry) { return entry.second.used_s <= since; });
       CHECK(gone.size() == n_gone);
     }
     CHECK(megaflows.size() == expected.size() && megaflows.size() <= 30);

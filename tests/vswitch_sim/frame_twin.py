@@ -234,8 +234,7 @@ def covered(frame: bytes, checksum: Sum) -> bytes:
     """The bytes a checksum covers; its own are zero."""
     hole = (checksum.at, checksum.at + 1)
     parts = (
-        bytes(0 if place in hole else frame[place] for place in part)
-        for part in checksum.covers
+        bytes(0 if place in hole else frame[place] for place in part) for part in checksum.covers
     )
     return b"".join(part + b"\0" * (len(part) % 2) for part in parts)
 

@@ -13,9 +13,7 @@ from tests.vswitch_sim.odd_frames import KINDS, damaged
 from vswitch_sim.datapath import _core
 
 WRITABLE = [
-    name
-    for name in LAYOUT
-    if name not in frame_twin.READ_ONLY and name not in frame_twin.METADATA
+    name for name in LAYOUT if name not in frame_twin.READ_ONLY and name not in frame_twin.METADATA
 ]
 
 
@@ -137,5 +135,7 @@ def test_fields_stand_apart_but_for_those_that_no_packet_has_together():
         for bit in range(shift, shift + width):
             taken.setdefault(bit, set()).add(name.split("_")[0])
     alike = ({"ipv4", "ipv6", "arp"}, {"arp", "nd"}, {"tcp", "udp", "icmpv4", "icmpv6"})
-    assert all(len(names) == 1 or any(names <= group for group in alike) for names in taken.values())
+    assert all(
+        len(names) == 1 or any(names <= group for group in alike) for names in taken.values()
+    )
     assert max(taken) < 8 * _core.KEY_BYTES

@@ -60,9 +60,7 @@ void SetMeter(PythonDatapath& self, const py::object& meter, const std::string& 
                        Number32(burst, "a burst"));
 }
 
-PythonDatapath* Self(PyObject* object) {
-  return py::cast<PythonDatapath*>(py::handle(object));
-}
+PythonDatapath* Self(PyObject* object) { return py::cast<PythonDatapath*>(py::handle(object)); }
 
 // Lets Python's garbage collector see through a Datapath to its `translate`.
 void CollectGarbage(PyHeapTypeObject* heap_type) {

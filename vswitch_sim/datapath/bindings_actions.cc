@@ -127,8 +127,7 @@ const std::map<std::string, Kind, std::less<>>& Kinds() {
 
 Action ActionOf(py::handle action, Reasons& reasons, int depth) {
   if (!py::isinstance<py::tuple>(action) || py::len(action) == 0) {
-    throw py::type_error("an action is a tuple that begins with its name; this is " +
-                         Show(action));
+    throw py::type_error("an action is a tuple that begins with its name; this is " + Show(action));
   }
   const auto parts = py::reinterpret_borrow<py::tuple>(action);
   if (!py::isinstance<py::str>(parts[0])) {

@@ -26,8 +26,8 @@ void ReadInto(Into& into, py::handle given, const Readers<Into>& readers, const 
     throw py::type_error(std::string(what) + " is a dict; this is " + Show(given));
   }
   for (const auto& [name, value] : py::reinterpret_borrow<py::dict>(given)) {
-    const auto found = py::isinstance<py::str>(name) ? readers.find(py::cast<std::string>(name))
-                                                     : readers.end();
+    const auto found =
+        py::isinstance<py::str>(name) ? readers.find(py::cast<std::string>(name)) : readers.end();
     if (found == readers.end()) {
       throw py::value_error(std::string(what) + " has no argument " + Show(name));
     }
@@ -55,7 +55,9 @@ Masked MaskedOf(py::handle given, unsigned width, const std::string& what) {
   const auto read = [&](py::handle part) {
     const FlowKey bits = KeyOf(part, what);
     for (std::size_t word = 0; word < kKeyWords; ++word) {
-      const Word allowed = word >= (width + 63) / 64 ? 0 : width < 64 ? (Word{1} << width) - 1 : ~Word{0};
+      const Word allowed = word >= (width + 63) / 64 ? 0
+                           : width < 64              ? (Word{1} << width) - 1
+                                                     : ~Word{0};
       if ((bits.words[word] & ~allowed) != 0) {
         throw py::value_error(what + " has " + std::to_string(width) + " bits; this is " +
                               Show(part));
@@ -116,16 +118,17 @@ void JoinRanges(NatArguments& arguments) {
   }
   if (arguments.address_min) {
     const bool is_one = !arguments.address_max;
-    request.addresses = AddressRange{*arguments.address_min,
-                                     arguments.address_max.value_or(*arguments.address_min),
-                                     arguments.is_min_ipv6};
+    request.addresses =
+        AddressRange{*arguments.address_min, arguments.address_max.value_or(*arguments.address_min),
+                     arguments.is_min_ipv6};
     if ((!is_one && arguments.is_min_ipv6 != arguments.is_max_ipv6) ||
         request.addresses->max < request.addresses->min) {
       throw py::value_error("nat's address_max is below its address_min, or of another version");
     }
   }
   if (arguments.port_min) {
-    request.ports = PortRange{*arguments.port_min, arguments.port_max.value_or(*arguments.port_min)};
+    request.ports =
+        PortRange{*arguments.port_min, arguments.port_max.value_or(*arguments.port_min)};
     if (request.ports->max < request.ports->min) {
       throw py::value_error("nat's port_max is below its port_min");
     }
@@ -140,8 +143,8 @@ NatRequest NatOf(py::handle given) {
       {"source",
        [](NatArguments& arguments, py::handle value) {
          arguments.names_kind = true;
-         arguments.request.kind = BoolOf(value, "source") ? NatRequest::Kind::kSource
-                                                          : NatRequest::Kind::kDestination;
+         arguments.request.kind =
+             BoolOf(value, "source") ? NatRequest::Kind::kSource : NatRequest::Kind::kDestination;
        }},
       {"address_min",
        [](NatArguments& arguments, py::handle value) {
@@ -174,14 +177,10 @@ ConnectionRequest RequestOf(py::handle connection) {
        [](ConnectionRequest& request, py::handle value) {
          request.zone = static_cast<std::uint16_t>(NumberOf(value, 0xFFFF, "a zone"));
        }},
-      {"commit",
-       [](ConnectionRequest& request, py::handle value) {
-         request.commits = BoolOf(value, "commit");
-       }},
-      {"force",
-       [](ConnectionRequest& request, py::handle value) {
-         request.forces = BoolOf(value, "force");
-       }},
+      {"commit", [](ConnectionRequest& request,
+                    py::handle value) { request.commits = BoolOf(value, "commit"); }},
+      {"force", [](ConnectionRequest& request,
+                   py::handle value) { request.forces = BoolOf(value, "force"); }},
       {"mark",
        [](ConnectionRequest& request, py::handle value) {
          const Masked masked = MaskedOf(value, 32, "mark");

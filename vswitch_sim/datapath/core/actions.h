@@ -57,8 +57,8 @@ struct DropAction {
 
 struct Action {
   std::variant<std::unique_ptr<const SetAction>, PushTagAction, PopTagAction, OutputAction,
-               CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>,
-               RecirculateAction, ControllerAction, DropAction>
+               CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>, RecirculateAction,
+               ControllerAction, DropAction>
       what;
 };
 

@@ -105,8 +105,7 @@ class Datapath::Passage {
     ++work_.misses;
     const FlowKey key = packet.key();
     const MegaflowNumber number = datapath_.next_number_++;
-    Translation translation =
-        datapath_.slow_path_.Translate(number, key, packet.bytes());
+    Translation translation = datapath_.slow_path_.Translate(number, key, packet.bytes());
     if (translation.keep && datapath_.megaflows_.is_full()) {
       ++work_.megaflows_refused;
       translation.keep = false;
@@ -115,8 +114,8 @@ class Datapath::Passage {
       Do(translation.actions, packet, depth);
       return;
     }
-    Megaflow& megaflow = datapath_.megaflows_.Add(number, key, translation.mask,
-                                                  std::move(translation.actions));
+    Megaflow& megaflow =
+        datapath_.megaflows_.Add(number, key, translation.mask, std::move(translation.actions));
     datapath_.exact_.Insert(datapath_.megaflows_, key, hash, megaflow.handle);
     Count(megaflow, packet);
     Do(megaflow.actions, packet, depth);

@@ -2,7 +2,8 @@
 //
 // Set-associative: a key's hash names a set of four places. An entry that was found is not asked
 // again whether its megaflow is right, for only the megaflow's going makes it wrong, and its handle
-// tells that. So nothing is ever taken out: what is dead, or has stood for longest, is written over.
+// tells that. So nothing is ever taken out: what is dead, or has stood for longest, is written
+// over.
 //
 // Cost: 160 bytes a place; a look-up compares 4 tags of 4 bytes, and the key of the one that fits.
 // Thread safety: none.

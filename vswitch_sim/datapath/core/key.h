@@ -99,8 +99,8 @@ constexpr void Set(FlowKey& key, Place place, Word value) {
 }
 
 // What no byte of the packet tells, and the words it lies in.
-inline constexpr FlowKey kMetadata{{~Word{0}, ~Word{0}, ~Word{0}, place::kCtZone.Mask(), 0, 0,
-                                    ~Word{0}, ~Word{0}}};
+inline constexpr FlowKey kMetadata{
+    {~Word{0}, ~Word{0}, ~Word{0}, place::kCtZone.Mask(), 0, 0, ~Word{0}, ~Word{0}}};
 inline constexpr std::size_t kMetadataWords[] = {0, 1, 2, 3, 6, 7};
 
 struct Field {

@@ -11,7 +11,8 @@
 // What is taken away while packets are on their way (`Pin`) leaves its actions behind until the
 // last of them is through.
 //
-// Cost: a look-up tries half the masks at worst on average, O(1) expected each. Thread safety: none.
+// Cost: a look-up tries half the masks at worst on average, O(1) expected each. Thread safety:
+// none.
 
 #ifndef VSWITCH_SIM_DATAPATH_CORE_MEGAFLOWS_H_
 #define VSWITCH_SIM_DATAPATH_CORE_MEGAFLOWS_H_
@@ -98,9 +99,7 @@ class Megaflows {
   const Megaflow* Peek(const FlowKey& key) const;
 
   // Null if it went.
-  Megaflow* At(Handle handle) {
-    return IsThere(handle) ? &slots_[handle.slot] : nullptr;
-  }
+  Megaflow* At(Handle handle) { return IsThere(handle) ? &slots_[handle.slot] : nullptr; }
   bool IsThere(Handle handle) const {
     return handle.slot < slots_.size() &&
            slots_[handle.slot].handle.generation == handle.generation;

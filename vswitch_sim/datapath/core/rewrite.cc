@@ -89,8 +89,7 @@ class Writer {
         if (headers_.l3_kind != L3::kIpv6) {
           pseudo_header = 0;
         }
-        UpdateChecksum(l4 + 2,
-                       pseudo_header + WriteTypeAndCode(l4) + WriteNeighbourDiscovery());
+        UpdateChecksum(l4 + 2, pseudo_header + WriteTypeAndCode(l4) + WriteNeighbourDiscovery());
         return;
     }
   }
@@ -166,11 +165,10 @@ class Writer {
 
 FlowKey RewritableBits() {
   FlowKey bits;
-  for (const Place place :
-       {place::kEthDst, place::kEthSrc, place::kVlanVid, place::kVlanPcp, place::kIpv6Src,
-        place::kIpv6Dst, place::kNdTarget, place::kArpSha, place::kArpTha, place::kArpOp,
-        place::kIpEcn, place::kIpDscp, place::kIpTtl, place::kIpv6Label, place::kTpSrc,
-        place::kTpDst}) {
+  for (const Place place : {place::kEthDst, place::kEthSrc, place::kVlanVid, place::kVlanPcp,
+                            place::kIpv6Src, place::kIpv6Dst, place::kNdTarget, place::kArpSha,
+                            place::kArpTha, place::kArpOp, place::kIpEcn, place::kIpDscp,
+                            place::kIpTtl, place::kIpv6Label, place::kTpSrc, place::kTpDst}) {
     bits.words[place.word] |= place.Mask();
     if (place.width > 64) {
       bits.words[place.word + 1] = ~Word{0};

@@ -2,8 +2,8 @@
 //
 // Checksums that cover a field are updated by the difference (RFC 1624): of IPv4 headers, of TCP,
 // UDP, ICMP and ICMPv6, with their pseudo headers. So no payload is read, first fragments stay
-// right, and a packet that was damaged stays as detectably damaged as it was. A UDP checksum of zero
-// (none) stays zero.
+// right, and a packet that was damaged stays as detectably damaged as it was. A UDP checksum of
+// zero (none) stays zero.
 //
 // Cost: proportional to the fields written; tags move the bytes behind them.
 
