@@ -4,17 +4,21 @@ from hypothesis import strategies as st
 
 from tests.vswitch_sim.frames import IPS, MACS, PORTS
 from vswitch_sim import (
+    FLOOD,
     IN_PORT,
     Action,
     Bucket,
+    Clone,
     DecTtl,
     Flow,
     FlowError,
     FlowUpdate,
     Group,
+    GroupType,
     Match,
     Move,
     Output,
+    OutputRegister,
     Resubmit,
     SetField,
 )
@@ -46,6 +50,8 @@ _VALUES: dict[str, tuple] = {
     "ipv4_src": (*IPS, (0x0A000000, 0xFF000000)),
     "ipv4_dst": (*IPS, (0x0A000000, 0xFFFFFFFE)),
     "ip_ttl": (1, 63),
+    "ip_frag": (0, 1, 3, (0, 2), (1, 1)),
+    "xreg0": (0, (1 << 32, 1 << 32)),
     "ip_dscp": (0, 46),
     "tcp_dst": (*PORTS, (0, 1)),
     "tcp_src": PORTS,
@@ -59,6 +65,8 @@ _SETS = (
     SetField("metadata", 1),
     SetField("tun_id", 7),
     SetField("in_port", 0),
+    SetField("reg0", 2, 2),
+    SetField("eth_src", 0, 1 << 40),
     SetField("eth_dst", MACS[1]),
     SetField("vlan_vid", 0x1007),
     SetField("vlan_pcp", 7),
@@ -78,16 +86,24 @@ _SETS = (
     Move("ipv4_src", "ipv4_dst"),
     Move("reg0", "metadata"),
     Move("arp_spa", "reg1"),
+    Move("reg0[0..1]", "eth_dst[40..41]"),
+    Move("tcp_dst[0..3]", "reg1[4..7]"),
     DecTtl(),
 )
 
-outputs = st.sampled_from([*(Output(port) for port in (*SWITCH_PORTS, 9)), Output(IN_PORT)])
+outputs = st.sampled_from(
+    [
+        *(Output(port) for port in (*SWITCH_PORTS, 9, IN_PORT, FLOOD)),
+        OutputRegister("reg0[0..7]"),
+    ]
+)
 actions: st.SearchStrategy[Action] = st.one_of(
     outputs,
     st.sampled_from(_SETS),
     st.sampled_from(_SETS[:6]),  # that any packet has
     st.sampled_from(TABLES).map(Resubmit),
     st.sampled_from(GROUPS).map(Group),
+    st.builds(Clone, st.lists(outputs | st.sampled_from(_SETS[:8]), max_size=2)),
 )
 
 
@@ -123,8 +139,12 @@ buckets = st.builds(
     group=st.sampled_from(GROUPS),
     bucket=st.sampled_from([1, 2]),
     actions=st.lists(actions, max_size=2).map(tuple),
+    watch_port=st.sampled_from([None, *SWITCH_PORTS]),
 )
-entries = st.one_of(flows(), flows(), flows(), buckets)
+group_types: st.SearchStrategy = st.builds(
+    GroupType, st.sampled_from(GROUPS), st.sampled_from(["all", "ff"])
+)
+entries = st.one_of(flows(), flows(), flows(), buckets, group_types)
 
 
 @st.composite
