@@ -1,8 +1,8 @@
 """A datapath without caches: every packet asks the rules, and actions are done the obvious way.
 
-Rules are (key, mask, actions), the first that covers a packet counts, as in a flow table. `translate`
-answers for both: the actions, and the mask of all the bits that had to be looked at, so that its
-megaflows are disjoint.
+Rules are (key, mask, actions); the first that covers a packet counts, as in a flow table.
+`translate` answers for both: the actions, and the mask of all the bits that had to be looked at, so
+that its megaflows are disjoint.
 """
 
 from attrs import define, field

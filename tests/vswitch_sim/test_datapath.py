@@ -90,7 +90,7 @@ def test_what_is_cached_is_what_the_rules_say(seed: int):
     twin = Twin(random_rules(random), {1, 2, 3})
     limit = random.choice((0, 1, 3, 100))
 
-    def translate(number, key, frame):
+    def translate(_number, key, _frame):
         mask, actions = datapath_twin.translate(twin.rules, key)
         return mask, actions, random.random() < 0.9
 
@@ -119,7 +119,10 @@ def test_a_batch_is_its_frames_one_after_the_other():
     random = Random(5)
     for _ in range(20):
         rules = random_rules(random)
-        translate = lambda number, key, frame: (*datapath_twin.translate(rules, key), True)  # noqa: B023, E731 - used in this round only
+
+        def translate(_number, key, _frame, rules=rules):
+            return *datapath_twin.translate(rules, key), True
+
         single, batch = datapath_with(translate), datapath_with(translate)
         frames = [damaged(random) for _ in range(100)]
         ports = [random.randrange(3) for _ in frames]
@@ -181,7 +184,7 @@ def test_without_room_actions_are_done_but_not_kept():
 def test_an_upcall_may_do_what_it_likes():
     """Remove what is being done, pass another packet, and answer all the same."""
 
-    def translate(number, key, frame):
+    def translate(number, key, _frame):
         if key & mask_of("recirc_id"):
             datapath.remove([flow.number for flow in datapath.megaflows()])
             datapath.remove_port(3)
@@ -201,7 +204,7 @@ def test_an_upcall_may_do_what_it_likes():
 
 
 def test_what_an_upcall_raises_leaves_nothing_of_the_packet():
-    def translate(number, key, frame):
+    def translate(_number, key, _frame):
         if key & mask_of("recirc_id"):
             raise LookupError("no")
         return mask_of("recirc_id"), [("output", 2), ("drop", "x"), ("recirc", 1)], True

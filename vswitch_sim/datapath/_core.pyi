@@ -21,7 +21,8 @@ Actions are done in order to one packet, which the next action sees as the last 
                                     the rate; one that is not set lets all pass
     ("ct", connection)              goes through connection tracking (`Connection`)
     ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list.
-                                    Over 16 deep, or 1,024 times a frame: drops, `recirculation_limit`
+                                    More than 16 deep, or 1,024 times a frame, it is dropped as
+                                    `recirculation_limit`
     ("controller", reason)          a copy goes to the controller (`Outcome.controller`)
     ("drop", reason)                counts a drop under its name; the packet goes on
 
@@ -29,13 +30,13 @@ A megaflow without actions drops in silence: say why with "drop".
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, final
+from typing import Any, TypeAlias, TypedDict, final
 
 KEY_BYTES: int
 
-Action = tuple[Any, ...]
+Action: TypeAlias = tuple[Any, ...]
 # A megaflow's mask and actions; whether to keep it, or to do the actions this once.
-Translation = tuple[int, Sequence[Action], bool]
+Translation: TypeAlias = tuple[int, Sequence[Action], bool]
 
 def layout() -> dict[str, tuple[int, int]]:
     """Every field's (shift, width) in a key, in bits from its low end."""
@@ -60,7 +61,16 @@ def parse(frame: bytes) -> Parsed | None:
     """Read a frame's headers; None if it is a runt, shorter than an Ethernet header."""
 
 class Nat(TypedDict, total=False):
-    """How `ct` rewrites addresses; without a range, it only undoes what the connection has."""
+    """How `ct` rewrites addresses; without `source`, it only does what its connection has already.
+
+    Attributes:
+        source: the source is rewritten on commit, or the destination.
+        address_min: first of the addresses; without, these stay.
+        address_max: last of them, `address_min` if left out.
+        port_min: first of the ports, likewise.
+        port_max: last of them.
+        persistent: one source address gets one address always.
+    """
 
     source: bool
     address_min: str
@@ -70,7 +80,16 @@ class Nat(TypedDict, total=False):
     persistent: bool
 
 class Connection(TypedDict, total=False):
-    """The arguments of `ct`; mark and label are (value, mask) and written on commit only."""
+    """The arguments of `ct`; mark and label are (value, mask) and written on commit only.
+
+    Afterwards the packet's ct_state, ct_zone, ct_mark and ct_label are set, and it is rewritten as
+    `nat` says. The bits of ct_state are new 1, est 2, rel 4, rpl 8, inv 0x10, trk 0x20, snat 0x40,
+    dnat 0x80. `force` needs `commit`. An `alg` is refused: there is none.
+
+    TCP is followed by its windows, UDP and other protocols by who has spoken, ICMP by queries and
+    their answers; an ICMP error is related to the connection of the packet that it quotes. What has
+    a wrong checksum is invalid. Later fragments get what the first one got, if they come after it.
+    """
 
     zone: int
     commit: bool
@@ -118,12 +137,12 @@ class Megaflow:
 class Datapath:
     """Ports, megaflows, the exact-match cache, meters, connections, and counters of all of them.
 
-    `translate(number, key, frame)` answers for a packet that nothing covers. `number` is the one that
-    the megaflow bears if it is kept; `frame` is the packet as it is then. It may call whatever it
-    likes here. What it raises ends `process`, and nothing of the packet is sent or counted, though
-    what meters and connections saw of it stays seen; it ends `process_batch`, too, where the frames
-    before were counted, but what they sent is lost. Megaflows are disjoint: one with the mask and
-    key of another takes its place. When there are `megaflows_max`, an answer is not kept
+    `translate(number, key, frame)` answers for a packet that nothing covers. `number` is the one
+    that the megaflow bears if it is kept; `frame` is the packet as it is then. It may call whatever
+    it likes here. What it raises ends `process`, and nothing of the packet is sent or counted,
+    though what meters and connections saw of it stays seen; it ends `process_batch`, too, where the
+    frames before were counted, but what they sent is lost. Megaflows are disjoint: one with the
+    mask and key of another takes its place. When there are `megaflows_max`, an answer is not kept
     (`megaflows_refused`).
 
     Time is simulated: `now_s` never goes back.
@@ -171,6 +190,12 @@ class Datapath:
         """
 
     def remove_meter(self, meter: int) -> None: ...
+    def connections(self, zone: int | None = None) -> list[str]:
+        """The connections of a zone, or all, as `ovs-appctl dpctl/dump-conntrack` prints them."""
+
+    def flush_connections(self, zone: int | None = None) -> int:
+        """End the connections of a zone, or all; how many there were."""
+
     @property
     def counters(self) -> dict[str, int]:
         """Hits of each cache, misses, evictions, entries, packets and bytes by port, …: by name."""

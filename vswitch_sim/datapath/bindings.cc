@@ -144,6 +144,8 @@ void AddDatapath(py::module_& module) {
             self.core().RemoveMeter(Number32(meter, "a meter"));
           },
           py::arg("meter"))
+      .def("connections", &Self::ConnectionTexts, py::arg("zone") = py::none())
+      .def("flush_connections", &Self::FlushConnections, py::arg("zone") = py::none())
       .def_property_readonly("counters", &Self::Counters)
       .def_property_readonly("drops", &Self::Drops);
 }

@@ -7,6 +7,7 @@
 
 #include "bindings_actions.h"
 #include "bindings_key.h"
+#include "core/connection_text.h"
 
 namespace py = pybind11;
 
@@ -91,6 +92,13 @@ py::tuple TupleOf(const py::object& values, const char* what) {
   return tuple;
 }
 
+std::optional<std::uint16_t> ZoneOf(const py::object& zone) {
+  if (zone.is_none()) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint16_t>(NumberOf(zone, 0xFFFF, "a zone"));
+}
+
 }  // namespace
 
 Bytes BytesOf(py::handle frame) {
@@ -166,9 +174,29 @@ std::vector<MegaflowRecord> PythonDatapath::Expire(double now_s, double idle_s) 
   return datapath_.Expire(idle_s);
 }
 
+std::vector<std::string> PythonDatapath::ConnectionTexts(const py::object& zone) {
+  const std::optional<std::uint16_t> wanted = ZoneOf(zone);
+  std::vector<std::string> texts;
+  for (const Connection* const connection : datapath_.connections().All(datapath_.now())) {
+    if (!wanted || connection->original.zone == *wanted) {
+      texts.push_back(TextOf(*connection));
+    }
+  }
+  return texts;
+}
+
+std::size_t PythonDatapath::FlushConnections(const py::object& zone) {
+  return datapath_.connections().Flush(ZoneOf(zone));
+}
+
 py::dict PythonDatapath::Counters() {
   const Work& work = datapath_.work();
+  const ConnectionWork& connection_work = datapath_.connections().work();
   py::dict counters;
+  counters["connections"] = datapath_.connections().size();
+  counters["connections_evicted"] = connection_work.evicted;
+  counters["connections_refused"] = connection_work.refused;
+  counters["nat_exhausted"] = connection_work.nat_exhausted;
   counters["exact_hits"] = work.exact_hits;
   counters["exact_entries"] = datapath_.exact().CountEntries(datapath_.megaflows());
   counters["exact_evictions"] = datapath_.exact().evictions();

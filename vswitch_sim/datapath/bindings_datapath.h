@@ -33,6 +33,8 @@ class PythonDatapath : private SlowPath {
   std::optional<MegaflowRecord> Peek(const FlowKey& key);
   std::vector<MegaflowRecord> Remove(const pybind11::iterable& numbers);
   std::vector<MegaflowRecord> Expire(double now_s, double idle_s);
+  std::vector<std::string> ConnectionTexts(const pybind11::object& zone);
+  std::size_t FlushConnections(const pybind11::object& zone);
   pybind11::dict Counters();
   pybind11::dict Drops();
 

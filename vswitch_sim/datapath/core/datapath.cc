@@ -201,7 +201,10 @@ class Datapath::Passage {
     }
     return true;
   }
-  bool DoOne(const std::unique_ptr<const ConnectionAction>&, Packet&, int) { return true; }
+  bool DoOne(const std::unique_ptr<const ConnectionAction>& action, Packet& packet, int) {
+    datapath_.connections_.Track(packet, action->request, datapath_.now_);
+    return true;
+  }
   bool DoOne(const RecirculateAction& action, Packet& packet, int depth) {
     Recirculate(action.recirc_id, packet, depth);
     return false;
@@ -238,6 +241,7 @@ void Datapath::SetTime(double now_s) {
 }
 
 std::vector<MegaflowRecord> Datapath::Expire(double idle_s) {
+  connections_.Expire(now_);
   return megaflows_.RemoveIdle(now_s_ - idle_s);
 }
 

@@ -22,6 +22,7 @@
 
 #include "actions.h"
 #include "bytes.h"
+#include "connections.h"
 #include "exact_cache.h"
 #include "key.h"
 #include "megaflows.h"
@@ -85,7 +86,10 @@ class Datapath {
   static constexpr int kPassesMax = 1024;
 
   Datapath(SlowPath& slow_path, const Limits& limits)
-      : slow_path_(slow_path), megaflows_(limits.megaflows_max), exact_(limits.exact_max) {}
+      : slow_path_(slow_path),
+        megaflows_(limits.megaflows_max),
+        exact_(limits.exact_max),
+        connections_(limits.connections_max) {}
 
   // Passes frames, one after the other.
   void Process(std::span<const Arrival> arrivals, Sink& sink);
@@ -94,6 +98,7 @@ class Datapath {
   void SetTime(double now_s);
   double now_s() const { return now_s_; }
 
+  // Takes away megaflows that no packet used for so long, and connections that have expired.
   std::vector<MegaflowRecord> Expire(double idle_s);
 
   void SetMeter(std::uint32_t number, MeterUnit unit, std::uint32_t rate, std::uint32_t burst) {
@@ -104,6 +109,8 @@ class Datapath {
   Ports& ports() { return ports_; }
   Megaflows& megaflows() { return megaflows_; }
   const ExactCache& exact() const { return exact_; }
+  Connections& connections() { return connections_; }
+  Nanoseconds now() const { return now_; }
   Reasons& reasons() { return reasons_; }
   const Work& work() const { return work_; }
 
@@ -117,6 +124,7 @@ class Datapath {
   Megaflows megaflows_;
   ExactCache exact_;
   Meters meters_;
+  Connections connections_;
   Work work_;
   MegaflowNumber next_number_ = 1;
   double now_s_ = 0;

@@ -7,6 +7,7 @@
 #ifndef VSWITCH_SIM_DATAPATH_CORE_PACKET_H_
 #define VSWITCH_SIM_DATAPATH_CORE_PACKET_H_
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "key.h"
 #include "parse.h"
 #include "rewrite.h"
+#include "tracked.h"
 
 namespace vswitch {
 
@@ -26,6 +28,7 @@ class Packet {
     received_ = frame;
     is_own_ = false;
     is_parsed_ = false;
+    tracked_ = {};
     key_ = {};
     Put(key_, place::kInPort, in_port);
     Put(key_, place::kTunId, tun_id);
@@ -47,6 +50,12 @@ class Packet {
   // A field of metadata, which no byte tells.
   Word Metadata(Place place) const { return Get(key_, place); }
   void SetMetadata(Place place, Word value) { vswitch::Set(key_, place, value); }
+
+  void SetMetadata128(Place place, const std::array<Word, 2>& value) {
+    key_.words[place.word] = value[0];
+    key_.words[place.word + 1] = value[1];
+  }
+  Tracked& tracked() { return tracked_; }
 
   void Set(const SetAction& action) {
     for (const std::size_t word : kMetadataWords) {
@@ -91,6 +100,7 @@ class Packet {
   bool is_parsed_ = false;
   FlowKey key_;
   Headers headers_;
+  Tracked tracked_;
 };
 
 }  // namespace vswitch

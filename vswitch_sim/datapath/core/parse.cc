@@ -210,48 +210,6 @@ void ParseIpv4(Cursor cursor, FlowKey& key, Headers& headers) {
   ParseL4(cursor, ip[9], key, headers);
 }
 
-// What extension headers lead to.
-struct Extensions {
-  std::uint8_t proto;
-  Word fragment = 0;
-};
-
-// Passes the extension headers; false if one is cut short.
-bool ParseExtensions(Cursor& cursor, Extensions& found, Headers& headers) {
-  for (;;) {
-    const std::uint8_t kind = found.proto;
-    if (kind != kProtoHopByHop && kind != kProtoRouting && kind != kProtoDestination &&
-        kind != kProtoAuthentication && kind != kProtoFragment) {
-      return true;
-    }
-    if (cursor.Left() < 8) {
-      return false;
-    }
-    const std::uint8_t* const extension = cursor.Here();
-    found.proto = extension[0];
-    std::size_t bytes = (std::size_t{extension[1]} + 1) * 8;
-    if (kind == kProtoAuthentication) {
-      bytes = (std::size_t{extension[1]} + 2) * 4;
-    } else if (kind == kProtoFragment) {
-      bytes = 8;
-      headers.fragment = static_cast<std::uint32_t>(cursor.at);
-      const std::uint16_t offset = Load16(extension + 2);
-      if ((offset & kIpv6FragmentOffset) != 0) {
-        found = {kProtoFragment, kLaterFragment};
-        return true;
-      }
-      // The reserved bits count, too, as in Open vSwitch.
-      found.fragment = offset != 0 ? kFragment : found.fragment;
-    } else if (kind == kProtoRouting && extension[3] > 0) {
-      headers.is_source_routed = true;
-    }
-    if (bytes > cursor.Left()) {
-      return false;
-    }
-    cursor.at += bytes;
-  }
-}
-
 void ParseIpv6(Cursor cursor, FlowKey& key, Headers& headers) {
   if (cursor.Left() < kIpv6Bytes) {
     return;
@@ -269,7 +227,7 @@ void ParseIpv6(Cursor cursor, FlowKey& key, Headers& headers) {
   Put128(key, place::kIpv6Src, ip + 8);
   Put128(key, place::kIpv6Dst, ip + 24);
   Extensions found{.proto = ip[6]};
-  if (!ParseExtensions(cursor, found, headers)) {
+  if (!PassExtensions({cursor.frame, cursor.end}, cursor.at, found, headers)) {
     return;
   }
   const std::uint32_t first = Load32(ip);
@@ -285,6 +243,41 @@ void ParseIpv6(Cursor cursor, FlowKey& key, Headers& headers) {
 }
 
 }  // namespace
+
+bool PassExtensions(Bytes packet, std::size_t& at, Extensions& found, Headers& headers) {
+  for (;;) {
+    const std::uint8_t kind = found.proto;
+    if (kind != kProtoHopByHop && kind != kProtoRouting && kind != kProtoDestination &&
+        kind != kProtoAuthentication && kind != kProtoFragment) {
+      return true;
+    }
+    if (packet.size() - at < 8) {
+      return false;
+    }
+    const std::uint8_t* const extension = packet.data() + at;
+    found.proto = extension[0];
+    std::size_t bytes = (std::size_t{extension[1]} + 1) * 8;
+    if (kind == kProtoAuthentication) {
+      bytes = (std::size_t{extension[1]} + 2) * 4;
+    } else if (kind == kProtoFragment) {
+      bytes = 8;
+      headers.fragment = static_cast<std::uint32_t>(at);
+      const std::uint16_t offset = Load16(extension + 2);
+      if ((offset & kIpv6FragmentOffset) != 0) {
+        found = {kProtoFragment, kLaterFragment};
+        return true;
+      }
+      // The reserved bits count, too, as in Open vSwitch.
+      found.fragment = offset != 0 ? kFragment : found.fragment;
+    } else if (kind == kProtoRouting && extension[3] > 0) {
+      headers.is_source_routed = true;
+    }
+    if (bytes > packet.size() - at) {
+      return false;
+    }
+    at += bytes;
+  }
+}
 
 bool Parse(Bytes frame, FlowKey& key, Headers& headers) {
   ClearPacketFields(key);

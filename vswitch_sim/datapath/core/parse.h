@@ -77,6 +77,16 @@ struct Headers {
 // a runt, which has no whole Ethernet header: then all are clear.
 bool Parse(Bytes frame, FlowKey& key, Headers& headers);
 
+// What extension headers lead to: a protocol, and the value of ip_frag.
+struct Extensions {
+  std::uint8_t proto;
+  Word fragment = 0;
+};
+
+// Passes the extension headers of IPv6 from `at` on, the first of which is `found.proto`, and notes
+// those that `headers` has places for. False if one is cut short.
+bool PassExtensions(Bytes packet, std::size_t& at, Extensions& found, Headers& headers);
+
 }  // namespace vswitch
 
 #endif  // VSWITCH_SIM_DATAPATH_CORE_PARSE_H_
