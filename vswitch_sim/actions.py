@@ -4,7 +4,6 @@ All are immutable values that check themselves when made. Their text is what `ov
 What connection tracking and learning take besides stands in `connection` and `learn`.
 """
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Union
 
 from attrs import field, frozen
@@ -287,37 +286,6 @@ Action = Union[
 def format_actions(actions: tuple[Action, ...]) -> str:
     """Actions as `ovs-ofctl` writes them."""
     return ",".join(map(str, actions)) or "drop"
-
-
-def needed_layers(action: Action) -> tuple[str, ...]:
-    """The headers that an action works on, by their names in `fields.CONDITIONS`."""
-    match action:
-        case SetField(field=name):
-            # Setting vlan_vid needs a tag to set it in.
-            return ("vlan",) if name == "vlan_vid" else (FIELDS[name].needs,)
-        case Move(source=source, destination=destination):
-            tag = ("vlan",) if destination.name == "vlan_vid" else ()
-            return (source.field.needs, destination.field.needs, *tag)
-        case DecTtl():
-            return ("ip",)
-        case OutputRegister(source=source):
-            return (source.field.needs,)
-        case _:
-            return ()
-
-
-def misplaced(actions: Iterable[Action]) -> Action | None:
-    """The first action that may only stand within `ct`."""
-    for action in actions:
-        if isinstance(action, Clone):
-            inner = misplaced(action.actions)
-            if inner is not None:
-                return inner
-        elif isinstance(action, SetField | Move):
-            name = action.field if isinstance(action, SetField) else action.destination.name
-            if FIELDS[name].writable == "ct":
-                return action
-    return None
 
 
 def _writable(name: str) -> Field:

@@ -45,7 +45,8 @@ def _bits(*names: str) -> int:
 _METADATA = PIPELINE_MASK | _bits("recirc_id", "in_port", "tun_id", "ct_state", "ct_zone")
 _METADATA |= _bits("ct_mark", "ct_label")
 _L2 = _bits("vlan_vid", "vlan_pcp", "eth_type", "eth_dst", "eth_src") | INNER_TAG_MASK
-_L4 = _bits("tcp_src", "tcp_dst")
+# With what belongs to L3, or lies in L4 and says more than ports, as Open vSwitch has it.
+_L4 = _bits("tcp_src", "tcp_dst", "tcp_flags", "nd_target", "arp_sha", "arp_tha")
 STAGES = (_METADATA, _L2, ~(_METADATA | _L2 | _L4), _L4)
 
 # Where a trie's worth of bits may do: by stage, the (shift, width) of parts, highest bit first.

@@ -237,3 +237,27 @@ def has_layer(key: int, needs: str) -> tuple[bool, int]:
             later = 2 << FIELDS["ip_frag"].shift
             return not key & later, read | later
     return False, read
+
+
+_PRESENT = OFPVID_PRESENT << TAG_SHIFT
+_L4_MASK = sum(FIELDS[name].key_mask for name in ("tcp_src", "tcp_dst", "tcp_flags"))
+_L4_MASK |= FIELDS["nd_target"].key_mask
+_ETHERNET = ("eth_dst", "eth_src", "eth_type", "recirc_id", "in_port", "tun_id")
+_BELOW_IP = sum(FIELDS[name].key_mask for name in _ETHERNET)
+_BELOW_IP |= CONNTRACK_MASK | TAG_MASK | INNER_TAG_MASK
+
+
+def widened(key: int, mask: int) -> int:
+    """A mask without bits that others of it tell already.
+
+    Fields of headers that a packet lacks are zero. So of a tag that is not there only its absence
+    need count; nothing above IP in a later fragment; nothing above Ethernet in what is neither IP
+    nor ARP. The mask must have `eth_type`, and `ip_frag` for IP.
+    """
+    for shift in (0, TAG_BITS):
+        if mask & TAG_MASK << shift and not key & _PRESENT << shift:
+            mask = mask & ~(TAG_MASK << shift) | _PRESENT << shift
+    if has_layer(key, "ip")[0]:
+        return mask & ~_L4_MASK if FIELDS["ip_frag"].of(key) & 2 else mask
+    return mask if has_layer(key, "arp")[0] else mask & _BELOW_IP
+

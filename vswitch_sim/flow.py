@@ -17,16 +17,8 @@ from typing import Literal, get_args
 
 from attrs import field, frozen
 
-from vswitch_sim.actions import (
-    TABLE_MAX,
-    WORD_MAX,
-    Action,
-    PopVlan,
-    PushVlan,
-    format_actions,
-    misplaced,
-    needed_layers,
-)
+from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, format_actions
+from vswitch_sim.checks import is_action_set, lacking_layer, misplaced
 from vswitch_sim.errors import FlowError
 from vswitch_sim.match import Match
 
@@ -69,13 +61,9 @@ class Flow:
         stray = misplaced(self.actions)
         if stray is not None:
             raise FlowError(f"flow {self}: {stray} may stand only within ct, on commit")
-        tagged = False
-        for action in self.actions:
-            for needs in needed_layers(action):
-                lacking = "" if needs == "vlan" and tagged else self.match.missing_layer(needs)
-                if lacking:
-                    raise FlowError(f"flow {self}: {action} needs {lacking} in the match")
-            tagged = isinstance(action, PushVlan) or tagged and not isinstance(action, PopVlan)
+        lacking = lacking_layer(self.match, self.actions)
+        if lacking:
+            raise FlowError(f"flow {self}: {lacking} in the match")
 
     @property
     def identity(self) -> tuple[int, int, Match]:
@@ -111,11 +99,19 @@ class Flow:
 class Bucket:
     """One bucket of a group; its identity is (group, bucket).
 
+    Its actions are an action set (OpenFlow 1.3, section 5.10), which has an order of its own; a
+    bucket is refused unless they mean the same as the list that is written.
+
     Attributes:
         weight: of a "select" group, how much of the traffic it gets, beside the others.
         watch_port: of an "ff" (fast failover) or "select" group: the bucket is live while this
             port is. None: another watch decides, or it is live.
         watch_group: likewise, while a bucket of this group is live.
+
+    Raises:
+        FlowError: a number out of range, or actions that a switch would not do in this order: at
+            most one each of pop_vlan, push_vlan and dec_ttl, then what sets fields, then at most
+            one that passes the packet on. Names the bucket.
     """
 
     group: int
@@ -131,6 +127,12 @@ class Bucket:
         stray = misplaced(self.actions)
         if stray is not None:
             raise FlowError(f"bucket {self}: {stray} may stand only within ct, on commit")
+        if not is_action_set(self.actions):
+            raise FlowError(
+                f"bucket {self}: the actions of a bucket are a set: pop_vlan, push_vlan, dec_ttl, "
+                "then set_field and move, then one of output, group, resubmit and ct; "
+                "resubmit to a table does more"
+            )
         if not 0 <= self.weight <= 0xFFFF:
             raise FlowError(f"bucket {self}: weight must be in 0..65535")
         for watched in (self.watch_port, self.watch_group):

@@ -16,7 +16,7 @@ from operator import or_
 from attrs import field, frozen
 
 from vswitch_sim.errors import FlowError
-from vswitch_sim.fields import CONDITIONS, FIELDS, OFPVID_PRESENT, Field, known_field
+from vswitch_sim.fields import CONDITIONS, FIELDS, L4_NEEDS, OFPVID_PRESENT, Field, known_field
 from vswitch_sim.values import format_masked
 
 _SHORTHANDS = (
@@ -33,6 +33,9 @@ _SHORTHANDS = (
 )
 _FIRST = frozenset({"recirc_id", "ct_state", "ct_zone", "ct_mark", "ct_label"})
 _TAG = frozenset({"vlan_vid", "vlan_pcp"})
+
+# The bit of ip_frag that later fragments have, which show nothing above IP.
+_LATER = 2
 
 Rows = tuple[tuple[str, int, int], ...]
 
@@ -112,6 +115,8 @@ class Match:
 
     def missing_layer(self, needs: str) -> str:
         """What a match must promise so that packets have a header; "" if this one does."""
+        if needs in L4_NEEDS and self.get("ip_frag")[0] & _LATER:
+            return f"ip_frag=0/{_LATER}"
         lacking: list[tuple[int, str]] = []
         for condition in CONDITIONS[needs]:
             for place, (name, value, mask) in enumerate(condition):

@@ -171,7 +171,7 @@ class Records:
             for numbers in near
             for number in numbers
             if any(
-                at.table == flow.table and at.may_hit(flow, self._records[number].walk.mask)
+                at.table == flow.table and at.may_hit(flow, self._records[number].walk.read)
                 for at in self._records[number].walk.lookups
             )
         }

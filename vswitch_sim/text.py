@@ -9,7 +9,7 @@ from vswitch_sim.values import format_masked
 
 Rows = list[tuple[str, int, int]]
 
-_ALWAYS_TOLD = frozenset({"in_port", "eth_src", "eth_dst", "eth_type"})
+_ALWAYS_TOLD = frozenset({"in_port", "vlan_vid", "eth_src", "eth_dst", "eth_type"})
 
 # Of the datapath's text: header, and its fields with their names there.
 _HEADERS: Mapping[str, Mapping[str, str]] = {
@@ -41,7 +41,7 @@ def rows_of(key: int, mask: int) -> Rows:
     for known in PLAIN_FIELDS:
         bits = known.of(mask)
         # A tag that is not there is told, too.
-        there = known.name == "vlan_vid" or has_layer(key, known.needs)[0]
+        there = known.needs == "vlan" or has_layer(key, known.needs)[0]
         if bits and there:
             rows.append((known.name, known.of(key) & bits, bits))
     return rows
@@ -52,7 +52,7 @@ def format_key(key: int) -> str:
     rows = [
         row
         for row in rows_of(key, -1)
-        if row[1] or FIELDS[row[0]].needs or row[0] in _ALWAYS_TOLD or row[0] == "vlan_vid"
+        if row[1] or FIELDS[row[0]].needs or row[0] in _ALWAYS_TOLD
     ]
     return ",".join(format_rows(rows))
 
@@ -121,6 +121,8 @@ def _sets(value: int, mask: int, key: int) -> Iterator[str]:
         for known in PLAIN_FIELDS
         if known.of(mask) and has_layer(key, known.needs)[0]
     }
+    # Tells what IP versions have in common apart.
+    rows["eth_type"] = (FIELDS["eth_type"].of(key), 0)
     return (f"set({header})" for header in _headers(rows, _HEADERS))
 
 
@@ -142,10 +144,7 @@ def _headers(rows: Mapping[str, tuple[int, int]], headers: Iterator[str] | Seque
 
 def _is_of(rows: Mapping[str, tuple[int, int]], header: str) -> bool:
     """Whether what IP versions have in common belongs to a header of this one."""
-    eth_type = rows.get("eth_type", (0, 0))[0]
-    if eth_type:
-        return eth_type == (0x0800 if header == "ipv4" else 0x86DD)
-    return (header == "ipv6") == any(name.startswith("ipv6_") for name in rows)
+    return rows["eth_type"][0] == (0x0800 if header == "ipv4" else 0x86DD)
 
 
 def _format(known: Field, value: int, mask: int) -> str:

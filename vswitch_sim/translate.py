@@ -10,13 +10,15 @@ one account of what a switch does.
 Semantics are Open vSwitch's: a walk starts in table 0; a miss drops; `Resubmit` looks up the
 packet as it is now, and what that changes stays changed for the actions after it; a bucket works
 on a copy. A plain output to the port the packet came from is suppressed. A walk that nests deeper
-than 64 or does more than 4,096 resubmits and group actions is dropped whole, as a loop would be.
+than 64 or does more than 4,096 resubmits and group actions is dropped whole, as a loop would be;
+a bucket nests, and a resubmit does unless it goes to a later table.
 As there, `recirc_id`, `in_port`, `eth_type` and the fragment bits of IP always count: they say
 what the other bits of a key mean.
 
 Cost: one table lookup a resubmit; copying a packet for a bucket copies a few integers.
 """
 
+import sys
 from collections.abc import Callable
 
 from vswitch_sim.actions import (
@@ -41,7 +43,7 @@ from vswitch_sim.actions import (
 from vswitch_sim.buckets import chosen
 from vswitch_sim.connection import Ct
 from vswitch_sim.errors import FlowError
-from vswitch_sim.fields import DATAPATH_MASK, FIELDS, PIPELINE_MASK, has_layer
+from vswitch_sim.fields import DATAPATH_MASK, FIELDS, PIPELINE_MASK, has_layer, widened
 from vswitch_sim.learn import Learn
 from vswitch_sim.subject import (
     DatapathAction,
@@ -59,6 +61,10 @@ from vswitch_sim.walk import BucketVisit, FrozenState, LookUp, Step, Visit, Walk
 
 DEPTH_MAX = 64
 STEPS_MAX = 4096
+# Of tables and buckets within each other, whether that counts as depth or not. Open vSwitch would
+# go on to 64 times the number of tables; a level is three calls here, and five in a trace.
+LEVELS_MAX = 1024
+sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * LEVELS_MAX))
 # What the datapath takes.
 CLONE_DEPTH_MAX = 16
 
@@ -102,12 +108,16 @@ class _Walker:
         self._view = view
         self._recirc_id = recirc_id
         self._subject = subject
+        self._given = subject.key
         always = _ALWAYS
         if has_layer(subject.key, "ip")[0]:
             always |= FIELDS["ip_frag"].key_mask
         self._walk = Walk(always, Visit(table, subject.key, None))
         self._out: list[DatapathAction] = []
         self._n_steps = 0
+        # The table at hand, and how many tables and branches are under way.
+        self._table = table
+        self._level = 0
 
     def walk(self) -> Walk:
         walk = self._walk
@@ -122,11 +132,12 @@ class _Walker:
             walk.actions = (("drop", str(limit)),)
         if not ends_somewhere(walk.actions):
             walk.actions = (*walk.actions, ("drop", "no_output"))
-        walk.mask &= DATAPATH_MASK
+        walk.read &= DATAPATH_MASK
+        walk.mask = widened(self._given, walk.read)
         return walk
 
     def _read(self, subject: Subject, bits: int) -> None:
-        self._walk.mask |= subject.origin(bits)
+        self._walk.read |= subject.origin(bits)
 
     def _has(self, subject: Subject, needs: str) -> bool:
         there, read = has_layer(subject.key, needs)
@@ -154,6 +165,9 @@ class _Walker:
     def _run(
         self, actions: tuple[Action, ...], subject: Subject, steps: list[Step], depth: int
     ) -> None:
+        self._level += 1
+        if self._level > LEVELS_MAX:
+            raise _Abandoned("nested_too_deep")
         for action in actions:
             step = Step(action)
             steps.append(step)
@@ -161,6 +175,7 @@ class _Walker:
                 self._do(step, subject, depth)
             except _Ended:
                 break
+        self._level -= 1
 
     def _do(self, step: Step, subject: Subject, depth: int) -> None:
         match step.action:
@@ -173,13 +188,14 @@ class _Walker:
                 self._count_step(step, depth)
                 nested = Visit(table, subject.key, None)
                 step.visits.append(nested)
-                self._visit(nested, subject, depth + 1)
+                here, self._table = self._table, table
+                self._visit(nested, subject, depth + (table <= here))
+                self._table = here
             case Group(group=group):
                 self._count_step(step, depth)
                 self._group(step, group, subject, depth + 1)
             case Clone(actions=actions):
-                self._count_step(step, depth)
-                self._branch(actions, subject, step.steps, depth + 1)
+                self._branch(actions, subject, step.steps, depth)
             case Controller(reason=reason):
                 commit(self._out, subject)
                 self._out.append(("controller", reason))

@@ -72,14 +72,16 @@ class LookUp:
     given: int
     entry: FlowEntry | None
 
-    def may_hit(self, flow: Flow, mask: int) -> bool:
-        """Whether a packet of the megaflow with this mask can hit a flow that is new in the table.
+    def may_hit(self, flow: Flow, read: int) -> bool:
+        """Whether a packet of the megaflow can hit a flow that is new in the table.
+
+        `read` are the bits in which all its packets agree, as they were given.
 
         A packet that can is the key with its unknown bits as the flow wants them: it takes the
         same walk to this lookup.
         """
         match = flow.match
-        known = match.key_mask & (self.known | mask & self.given)
+        known = match.key_mask & (self.known | read & self.given)
         if (self.key ^ match.key_value) & known:
             return False
         return self.entry is None or flow.rank > self.entry.flow.rank
@@ -105,7 +107,8 @@ class Walk:
     """The outcome of a walk.
 
     Attributes:
-        mask: the bits of the datapath's key that it depends on.
+        read: the bits of the datapath's key that it depends on.
+        mask: those that tell all of them; see `fields.widened`.
         actions: what it comes to.
         root: the way it took.
         lookups: in order.
@@ -116,8 +119,9 @@ class Walk:
         learned: the flows that it adds.
     """
 
-    mask: int
+    read: int
     root: Visit
+    mask: int = 0
     actions: tuple[DatapathAction, ...] = ()
     lookups: list[LookUp] = field(factory=list)
     needs: Needs = field(factory=Needs)

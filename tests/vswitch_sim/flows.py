@@ -134,17 +134,23 @@ def flows(draw: st.DrawFn) -> Flow:
     return Flow(table, priority, match, tuple(chosen))
 
 
-buckets = st.builds(
-    Bucket,
-    group=st.sampled_from(GROUPS),
-    bucket=st.sampled_from([1, 2]),
-    actions=st.lists(actions, max_size=2).map(tuple),
-    watch_port=st.sampled_from([None, *SWITCH_PORTS]),
-)
+@st.composite
+def buckets(draw: st.DrawFn) -> Bucket:
+    chosen: tuple = ()
+    for action in draw(st.lists(actions, max_size=3)):
+        try:
+            chosen = Bucket(1, 1, (*chosen, action)).actions
+        except FlowError:
+            continue
+    watch_port = draw(st.sampled_from([None, *SWITCH_PORTS]))
+    group, number = draw(st.sampled_from(GROUPS)), draw(st.sampled_from([1, 2]))
+    return Bucket(group, number, chosen, watch_port=watch_port)
+
+
 group_types: st.SearchStrategy = st.builds(
     GroupType, st.sampled_from(GROUPS), st.sampled_from(["all", "ff"])
 )
-entries = st.one_of(flows(), flows(), flows(), buckets, group_types)
+entries = st.one_of(flows(), flows(), flows(), buckets(), group_types)
 
 
 @st.composite
@@ -159,8 +165,8 @@ def pipelines(draw: st.DrawFn, max_size: int) -> list:
             chosen.append(Flow(table, 0, Match(), (*some, *then, *flood, draw(outputs))))
     if draw(st.booleans()):
         setting = draw(st.sampled_from(_SETS[:6]))
-        chosen.append(Bucket(1, 1, (setting, draw(outputs))))
-        chosen.append(Bucket(1, 2, (draw(outputs), Resubmit(2))))
+        chosen.append(Bucket(1, 1, (setting, Output(draw(st.sampled_from(SWITCH_PORTS))))))
+        chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:6])), Resubmit(2))))
     return distinct(chosen)
 
 

@@ -102,6 +102,7 @@ class _Run:
     drops: Counter = field(factory=Counter)
     passed: list = field(factory=list)
     steps: int = 0
+    at: int = 0
 
     def result(self, spec: Spec, tun_id: int) -> list:
         packet = dict.fromkeys(NOT_IN_FRAME, 0) | spec.fields
@@ -164,11 +165,12 @@ class _Run:
             bits = (1 << action.source.n_bits) - 1
             self.output(packet[action.source.name] >> action.source.low & bits, packet)
         elif isinstance(action, Clone):
-            self.step(depth)
-            self.run(action.actions, dict(packet), depth + 1)
+            self.run(action.actions, dict(packet), depth)
         elif isinstance(action, Resubmit):
             self.step(depth)
-            self.table(action.table, packet, depth + 1)
+            here, self.at = self.at, action.table
+            self.table(action.table, packet, depth + (action.table <= here))
+            self.at = here
         elif isinstance(action, Group):
             self.step(depth)
             buckets = self.switch.buckets_of(action.group)

@@ -179,6 +179,9 @@ class Chooser:
                 return SetField(name, rng.choice((0x1005, 0x1006)))
             if rng.random() < 0.3 and name not in _EXACT:
                 mask = rng.getrandbits(FIELDS[name].width) or 1
+                if FIELDS[name].form == "ipv6":
+                    # Open vSwitch reads a mask that begins with a digit as a prefix length.
+                    mask |= 0xF << 124
             return SetField(name, value & mask, mask)
         if kind == 4:
             return rng.choice(
@@ -298,11 +301,12 @@ class Chooser:
 
     def bucket(self, group: int, kind: str, number: int) -> Bucket:
         rng = self.rng
-        actions = [self.output()]
+        then: Action = Output(rng.choice(PORTS))
+        if rng.random() < 0.3:
+            then = Resubmit(rng.choice(TABLES[2:]))
+        actions = [then]
         if rng.random() < 0.6:
             actions.insert(0, SetField(rng.choice(("eth_dst", "eth_src")), rng.choice(MACS)))
-        if rng.random() < 0.3:
-            actions.append(Resubmit(rng.choice(TABLES[2:])))
         watch = rng.choice(PORTS) if kind == "ff" else None
         weight = rng.choice((1, 5)) if kind == "select" else 1
         return Bucket(group, number, tuple(actions), weight, watch)

@@ -33,7 +33,7 @@ def witnesses(record: Record, update: FlowUpdate) -> Iterator[int]:
     for flow in update.add:
         if isinstance(flow, Flow):
             for lookup in record.walk.lookups:
-                known = lookup.known | record.walk.mask
+                known = lookup.known | record.walk.read
                 free = flow.match.key_mask & ~known & DATAPATH_MASK
                 yield record.key & ~free | flow.match.key_value & free
 
