@@ -20,15 +20,21 @@ STAMPS := $(VENV)/stamps
 
 FOLDERS := $(wildcard nlog nvp_state vswitch_sim benchmarks examples tests)
 PYTHON_FOLDERS := $(foreach folder,$(FOLDERS),$(if $(shell find $(folder) -name '*.py'),$(folder)))
-CORE_SOURCES := $(wildcard nlog/engine/core/*.cc)
-CORE_TEST_SOURCES := $(wildcard tests/core/*.cc)
-EXTENSION_FILES := $(wildcard nlog/engine/*.cc nlog/engine/*.h $(CORE_SOURCES) nlog/engine/core/*.h)
+CORE_ROOMS := nlog/engine vswitch_sim/datapath
+CORE_SOURCES := $(wildcard $(CORE_ROOMS:=/core/*.cc))
+BINDINGS := $(wildcard $(CORE_ROOMS:=/*.cc))
+EXTENSION_FILES := $(BINDINGS) $(CORE_SOURCES) $(wildcard $(CORE_ROOMS:=/*.h) $(CORE_ROOMS:=/core/*.h))
 FLOOR_FILES := $(wildcard benchmarks/floor/*.cc benchmarks/floor/*.h)
-CXX_FILES := $(EXTENSION_FILES) $(wildcard tests/core/*.cc tests/core/*.h) $(FLOOR_FILES)
+CORE_TEST_FOLDERS := tests/core tests/datapath
+CXX_FILES := $(EXTENSION_FILES) $(FLOOR_FILES) \
+             $(wildcard $(CORE_TEST_FOLDERS:=/*.cc) $(CORE_TEST_FOLDERS:=/*.h))
 
+# Each core is tested by a program of its own; the datapath's is searched on by another.
 SANITIZED := build/sanitized
-CORE_TEST := $(SANITIZED)/core-test
-CORE_TEST_OBJECTS := $(patsubst %.cc,$(SANITIZED)/%.o,$(CORE_SOURCES) $(CORE_TEST_SOURCES))
+objects = $(patsubst %.cc,$(SANITIZED)/%.o,$(wildcard $(1)))
+DATAPATH_OBJECTS := $(call objects,vswitch_sim/datapath/core/*.cc tests/datapath/random_*.cc)
+CORE_TESTS := $(SANITIZED)/engine-test $(SANITIZED)/datapath-test
+FRAME_FUZZ := $(SANITIZED)/frame-fuzz
 SANITIZED_FLAGS := -std=c++20 -O1 -g -Wall -Wextra -Werror -I. \
                    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 
@@ -81,20 +87,21 @@ lint: $(STAMPS)/extra-check ## look for likely mistakes with ruff, and in the bi
 	$(call say,linting)
 	@$(VENV)/bin/ruff check .
 	@$(CXX) -std=c++20 -Wall -Wextra -Werror -fvisibility=hidden -fsyntax-only -I. \
-	  $$($(VENV_PYTHON) -m pybind11 --includes) $(wildcard nlog/engine/*.cc)
+	  $$($(VENV_PYTHON) -m pybind11 --includes) $(BINDINGS)
 
 types: build $(STAMPS)/extra-check ## check the types of the Python sources
 	$(call say,checking the types)
 	@$(VENV_PYTHON) -m mypy $(PYTHON_FOLDERS)
 
-stub: build $(STAMPS)/extra-check ## compare the core with its stub, _core.pyi
-	$(call say,comparing the core with its stub)
-	@$(VENV_PYTHON) -m mypy.stubtest --allowlist .ci/stub-allowances.txt nlog.engine._core
+stub: build $(STAMPS)/extra-check ## compare the cores with their stubs, _core.pyi
+	$(call say,comparing the cores with their stubs)
+	@$(VENV_PYTHON) -m mypy.stubtest --allowlist .ci/stub-allowances.txt nlog.engine._core \
+	  vswitch_sim.datapath._core
 
-core-test: toolchain ## run the core's C++ tests under the sanitizers
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TEST)
-	$(call say,running the core's tests under the address and undefined-behaviour sanitizers)
-	@$(CORE_TEST)
+core-test: toolchain ## run the cores' C++ tests under the sanitizers
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(CORE_TESTS)
+	$(call say,running the cores' tests under the address and undefined-behaviour sanitizers)
+	@for program in $(CORE_TESTS); do $$program || exit 1; done
 
 fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS (20) of tests
 	$(call say,comparing the engine with its oracle over $(PROGRAMS) random programs)
@@ -103,6 +110,9 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS
 	@$(VENV_PYTHON) -m tests.boundary_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 	$(call say,feeding frames and packets of all kinds to what reads them for $(SECONDS) seconds)
 	@$(VENV_PYTHON) -m tests.frames_run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(FRAME_FUZZ)
+	$(call say,passing damaged frames through the datapath for $(SECONDS) seconds)
+	@$(FRAME_FUZZ) $(SECONDS) $(SEED)
 	$(call say,running the property tests in $(ROUNDS) rounds, each with new random examples)
 	@for round in $$(seq $(ROUNDS)); do echo "==> round $$round" && \
 	  $(PYTEST) --quiet -m hypothesis || exit 1; done
@@ -114,7 +124,7 @@ bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENC
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
-	rm -rf $(VENV) build dist *.egg-info nlog/engine/_core*.so .hypothesis .mypy_cache .pytest_cache \
+	rm -rf $(VENV) build dist *.egg-info $(CORE_ROOMS:=/_core*.so) .hypothesis .mypy_cache .pytest_cache \
 	  .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
@@ -156,7 +166,7 @@ $(STAMPS)/build-tools: $(STAMPS)/build-requires.txt
 
 $(STAMPS)/installed: setup.cfg $(wildcard setup.py) $(STAMPS)/build-tools
 	$(call say,installing the project and compiling its core)
-	@rm -f nlog/engine/_core*.so
+	@rm -f $(CORE_ROOMS:=/_core*.so)
 	@CXX=$(CXX) $(PIP) install --no-build-isolation --editable .
 	@touch $@
 
@@ -181,7 +191,11 @@ $(FLOOR): $(FLOOR_FILES) | toolchain
 	@mkdir -p $(@D)
 	@$(CXX) $(FLOOR_FLAGS) -o $@ $(filter %.cc,$^)
 
-$(CORE_TEST): $(CORE_TEST_OBJECTS)
+$(SANITIZED)/engine-test: $(call objects,nlog/engine/core/*.cc tests/core/*.cc)
+$(SANITIZED)/datapath-test: $(DATAPATH_OBJECTS) \
+  $(call objects,tests/datapath/test_*.cc tests/core/main.cc)
+$(FRAME_FUZZ): $(DATAPATH_OBJECTS) $(call objects,tests/datapath/fuzz.cc)
+$(CORE_TESTS) $(FRAME_FUZZ):
 	@$(CXX) $(SANITIZED_FLAGS) -o $@ $^
 
 $(SANITIZED)/%.o: %.cc | toolchain
@@ -189,4 +203,4 @@ $(SANITIZED)/%.o: %.cc | toolchain
 	@mkdir -p $(@D)
 	@$(CXX) $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
 
--include $(CORE_TEST_OBJECTS:.o=.d)
+-include $(shell find $(SANITIZED) -name '*.d' 2>/dev/null)

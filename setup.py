@@ -1,20 +1,25 @@
-"""Builds `nlog.engine._core`, the C++ core with its Python face; metadata is in setup.cfg."""
+"""Builds the C++ cores with their Python faces; metadata is in setup.cfg.
+
+The engine is `nlog.engine._core`, the datapath of simulated switches `vswitch_sim.datapath._core`.
+"""
 
 from glob import glob
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension
 from setuptools import setup
 
-ENGINE = "nlog/engine"
-
 ParallelCompile(default=0).install()
 
-core = Pybind11Extension(
-    "nlog.engine._core",
-    sorted(glob(f"{ENGINE}/bindings*.cc") + glob(f"{ENGINE}/core/*.cc")),
-    depends=sorted(glob(f"{ENGINE}/*.h") + glob(f"{ENGINE}/core/*.h")),
-    cxx_std=20,
-    extra_compile_args=["-O2", "-fvisibility=hidden", "-Wall", "-Wextra"],
-)
 
-setup(ext_modules=[core])
+def core(room: str) -> Pybind11Extension:
+    """The extension `_core` of a room with `bindings*.cc` and the sources in `core/`."""
+    return Pybind11Extension(
+        f"{room.replace('/', '.')}._core",
+        sorted(glob(f"{room}/bindings*.cc") + glob(f"{room}/core/*.cc")),
+        depends=sorted(glob(f"{room}/*.h") + glob(f"{room}/core/*.h")),
+        cxx_std=20,
+        extra_compile_args=["-O2", "-fvisibility=hidden", "-Wall", "-Wextra"],
+    )
+
+
+setup(ext_modules=[core("nlog/engine"), core("vswitch_sim/datapath")])

@@ -1,37 +1,47 @@
 """Simulated switches, and the network that joins them.
 
-A `Switch` is an OpenFlow switch over real frames: flow tables, groups, a cache that never changes
-an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay` and carries frames
-between them in STT tunnels. A `TunnelEnd` is one host's end of STT, Geneve or VXLAN tunnels over
-a `Nic` with or without offloads; bytes in, bytes out. Errors are `FlowError` and `TopologyError`;
-packets never raise, they are dropped under a name.
+A `Switch` is an OpenFlow switch over real frames: flow tables, groups, meters, connection tracking,
+caches that never change an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay`
+and carries frames between them in STT tunnels, in simulated time. A `TunnelEnd` is one host's end
+of STT, Geneve or VXLAN tunnels over a `Nic` with or without offloads; bytes in, bytes out. Errors
+are `FlowError` and `TopologyError`; packets never raise, they are dropped under a name.
 
 Imports nothing else of this project.
 """
 
-from vswitch_sim.cache import CacheStatistics
-from vswitch_sim.capture import AtLink, AtVif
-from vswitch_sim.errors import FlowError, TopologyError
-from vswitch_sim.fabric import Delivery, Fabric, TunnelHealth
-from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
-from vswitch_sim.flow import (
+from vswitch_sim.actions import (
+    ALL,
+    FLOOD,
     IN_PORT,
     Action,
-    Bucket,
+    Clone,
+    Controller,
     DecTtl,
-    Flow,
-    FlowUpdate,
     Group,
+    Meter,
     Move,
+    Note,
     Output,
+    OutputRegister,
+    PopVlan,
+    PushVlan,
     Resubmit,
     SetField,
 )
+from vswitch_sim.capture import AtLink, AtVif
+from vswitch_sim.connection import Ct, Nat
+from vswitch_sim.errors import FlowError, TopologyError
+from vswitch_sim.fabric import Delivery, Fabric, TunnelHealth
+from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
+from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBand
 from vswitch_sim.host import Host
+from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
 from vswitch_sim.port import Egress, Port
-from vswitch_sim.switch import FlowStatistics, Switch
-from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
+from vswitch_sim.statistics import CacheStatistics, FlowStatistics, GroupStatistics, PortStatistics
+from vswitch_sim.subfield import Subfield
+from vswitch_sim.switch import PacketIn, Switch
+from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TracePass, TraceTable
 from vswitch_sim.tunnel import (
     Nic,
     Offload,
@@ -48,7 +58,9 @@ from vswitch_sim.tunnel import (
 from vswitch_sim.underlay import Link, Underlay
 
 __all__ = [
+    "ALL",
     "FIELDS",
+    "FLOOD",
     "IN_PORT",
     "OFPVID_PRESENT",
     "Action",
@@ -56,9 +68,13 @@ __all__ = [
     "AtVif",
     "Bucket",
     "CacheStatistics",
+    "Clone",
+    "Controller",
+    "Ct",
     "DecTtl",
     "Delivery",
     "Egress",
+    "Entry",
     "Fabric",
     "Field",
     "Flow",
@@ -66,24 +82,41 @@ __all__ = [
     "FlowStatistics",
     "FlowUpdate",
     "Group",
+    "GroupStatistics",
+    "GroupType",
     "Host",
+    "Learn",
+    "LearnLoad",
+    "LearnMatch",
+    "LearnOutput",
     "Link",
     "Match",
+    "Meter",
+    "MeterBand",
     "Move",
+    "Nat",
     "Nic",
+    "Note",
     "Offload",
     "Output",
+    "OutputRegister",
+    "PacketIn",
+    "PopVlan",
     "Port",
+    "PortStatistics",
+    "PushVlan",
     "Reassembler",
     "Received",
     "Resubmit",
     "Send",
     "SetField",
+    "Subfield",
     "Switch",
     "TopologyError",
     "Trace",
     "TraceAction",
     "TraceBucket",
+    "TracePass",
     "TraceTable",
     "Tunnel",
     "TunnelEnd",

@@ -296,7 +296,7 @@ class Fabric:
 
     def _pass(self, here: Host, in_port: int, frame: bytes, tun_id: int, passage: _Passage) -> None:
         """Let a frame pass a switch, and send its copies on their ways."""
-        for egress in here.switch.process(in_port, frame, tun_id):
+        for egress in here.switch.process(in_port, frame, tun_id, self.clock.now_s):
             remote = here.tunnels.get(egress.port)
             if remote is None:
                 self._deliver(here, egress.port, egress.frame)

@@ -1,0 +1,67 @@
+// What is done to a packet, as data; see _core.pyi for what each action means.
+//
+// Ownership: an Actions owns all that it holds, and moving it leaves its elements where they are,
+// so that who does them may go on while their megaflow is taken away.
+
+#ifndef VSWITCH_SIM_DATAPATH_CORE_ACTIONS_H_
+#define VSWITCH_SIM_DATAPATH_CORE_ACTIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "connection_request.h"
+#include "key.h"
+
+namespace vswitch {
+
+struct Action;
+using Actions = std::vector<Action>;
+
+// Names for reasons, numbered by the datapath.
+using Reason = std::uint32_t;
+
+struct SetAction {
+  FlowKey value;
+  FlowKey mask;
+  // Whether there are bits in the mask that lie in the packet's bytes.
+  bool writes_packet;
+};
+struct PushTagAction {
+  std::uint16_t tpid;
+  std::uint16_t tci;
+};
+struct PopTagAction {};
+struct OutputAction {
+  std::uint32_t port;
+};
+struct CloneAction {
+  Actions actions;
+};
+struct MeterAction {
+  std::uint32_t meter;
+};
+struct ConnectionAction {
+  ConnectionRequest request;
+};
+struct RecirculateAction {
+  std::uint32_t recirc_id;
+};
+struct ControllerAction {
+  Reason reason;
+};
+struct DropAction {
+  Reason reason;
+};
+
+struct Action {
+  std::variant<std::unique_ptr<const SetAction>, PushTagAction, PopTagAction, OutputAction,
+               CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>, RecirculateAction,
+               ControllerAction, DropAction>
+      what;
+};
+
+}  // namespace vswitch
+
+#endif  // VSWITCH_SIM_DATAPATH_CORE_ACTIONS_H_
