@@ -34,7 +34,7 @@ from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
 from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBand
 from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
-from vswitch_sim.ofctl import flow_lines, group_lines
+from vswitch_sim.ofctl import flow_lines, group_lines, meter_lines
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.statistics import (
     CacheStatistics,
@@ -103,4 +103,5 @@ __all__ = [
     "Underlay",
     "flow_lines",
     "group_lines",
+    "meter_lines",
 ]
