@@ -1,9 +1,9 @@
 """Simulated switches, and the network that joins them.
 
 A `Switch` is an OpenFlow switch over real frames: flow tables, groups, meters, connection
-tracking, caches that never change an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay` and carries frames
-between them in STT tunnels. Errors are `FlowError` and `TopologyError`; packets never raise, they
-are dropped under a name.
+tracking, caches that never change an answer, and traces. A `Fabric` puts one on each host of an L3
+`Underlay` and carries frames between them in STT tunnels. Errors are `FlowError` and
+`TopologyError`; packets never raise, they are dropped under a name.
 
 Imports nothing else of this project.
 """

@@ -6,7 +6,20 @@ from ipaddress import IPv6Address
 from vswitch_sim.fields import Field
 
 CT_STATES = ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat")
-TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]")
+TCP_FLAGS = (
+    "fin",
+    "syn",
+    "rst",
+    "psh",
+    "ack",
+    "urg",
+    "ece",
+    "cwr",
+    "ns",
+    "[200]",
+    "[400]",
+    "[800]",
+)
 _FRAGMENTS: Mapping[tuple[int, int], str] = {
     (0, 3): "no",
     (1, 3): "first",

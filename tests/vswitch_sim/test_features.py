@@ -137,10 +137,14 @@ def test_a_learning_switch():
     assert ports(switch, 1, udp(1, source=1, destination=2)) == [3]
     learned = [flow for flow in switch.flows() if flow.priority == 32768]
     assert {str(flow) for flow in learned} == {
-        "table=1, idle_timeout=10, hard_timeout=30, priority=32768,dl_dst=0a:00:00:00:00:01 "
-        "actions=output:1",
-        "table=1, idle_timeout=10, hard_timeout=30, priority=32768,dl_dst=0a:00:00:00:00:02 "
-        "actions=output:3",
+        (
+            "table=1, idle_timeout=10, hard_timeout=30, priority=32768,dl_dst=0a:00:00:00:00:01 "
+            "actions=output:1"
+        ),
+        (
+            "table=1, idle_timeout=10, hard_timeout=30, priority=32768,dl_dst=0a:00:00:00:00:02 "
+            "actions=output:3"
+        ),
     }
 
 

@@ -259,9 +259,11 @@ def test_a_match_reads_like_a_mapping():
                 nat=Nat("src", "10.0.0.1", "10.0.0.5", 100, 200, persistent=True),
                 alg="ftp",
             ),
-            "ct(commit,force,table=3,zone=NXM_NX_REG0[0..15],"
-            "nat(src=10.0.0.1-10.0.0.5:100-200,persistent),"
-            "exec(set_field:0x1/0xf->ct_mark,set_field:0x5->ct_label),alg=ftp)",
+            (
+                "ct(commit,force,table=3,zone=NXM_NX_REG0[0..15],"
+                "nat(src=10.0.0.1-10.0.0.5:100-200,persistent),"
+                "exec(set_field:0x1/0xf->ct_mark,set_field:0x5->ct_label),alg=ftp)"
+            ),
         ),
         (
             Learn(
@@ -279,9 +281,11 @@ def test_a_match_reads_like_a_mapping():
                 hard_timeout=6,
                 cookie=5,
             ),
-            "learn(table=10,idle_timeout=5,hard_timeout=6,priority=7,cookie=0x5,"
-            "OXM_OF_VLAN_VID[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],reg3=0x5,"
-            "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],output:OXM_OF_IN_PORT[])",
+            (
+                "learn(table=10,idle_timeout=5,hard_timeout=6,priority=7,cookie=0x5,"
+                "OXM_OF_VLAN_VID[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],reg3=0x5,"
+                "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],output:OXM_OF_IN_PORT[])"
+            ),
         ),
         (DecTtl(), "dec_ttl"),
         (Output(4), "output:4"),
@@ -346,7 +350,10 @@ def test_actions_read_like_ovs_ofctl(action, text):
             lambda: Flow(3, 1, Match.of(eth_type=0x0800), (SetField("tcp_dst", 1),)),
             r"flow table=3, priority=1,ip actions=.*: set_field:1->tcp_dst needs ip_proto=0x0006",
         ),
-        (lambda: Flow(0, 1, Match(), (DecTtl(),)), "dec_ttl needs eth_type=0x0800 or eth_type=0x86dd in the"),
+        (
+            lambda: Flow(0, 1, Match(), (DecTtl(),)),
+            "dec_ttl needs eth_type=0x0800 or eth_type=0x86dd in the",
+        ),
         (lambda: Flow(0, 1, Match(), (SetField("vlan_vid", 0x1001),)), "needs vlan_vid=0x1000"),
     ],
 )
@@ -364,9 +371,7 @@ def test_flows_and_buckets_read_like_ovs_ofctl():
     timed = Flow(0, 0, Match(), (), idle_timeout=5, hard_timeout=6)
     assert str(timed) == "table=0, idle_timeout=5, hard_timeout=6, priority=0 actions=drop"
     bucket = Bucket(1, 2, (Output(3),), weight=5, watch_port=3)
-    assert str(bucket) == (
-        "group_id=1,bucket=bucket_id:2,weight:5,watch_port:3,actions=output:3"
-    )
+    assert str(bucket) == ("group_id=1,bucket=bucket_id:2,weight:5,watch_port:3,actions=output:3")
     assert str(GroupType(1, "select", ["eth_src"])) == (
         "group_id=1,type=select,selection_method=hash,fields(eth_src)"
     )

@@ -40,6 +40,7 @@ pytestmark = openvswitch.installed
 PIPELINES, FRAMES_EACH, TRACES_EACH = 220, 24, 4
 CASES_MIN = 5000
 TUNNEL = 3
+LOCAL = 65534
 ARRIVALS = ((1, 0), (2, 0), (TUNNEL, 0), (TUNNEL, 7))
 ABANDONED = {"nested_too_deep", "too_many_steps"}
 UNSHRUNK = settings(phases=[Phase.explicit, Phase.generate], database=None)
@@ -124,6 +125,10 @@ def compare_trace(bridge: Bridge, switch: Switch, arrival, frame: bytes) -> None
         for copy in switch.trace(in_port, frame, tun_id).egress
     ]
     theirs = bridge.trace(in_port, frame, tun_id if in_port == TUNNEL else None).outputs
+    # Flooding goes to the port of the bridge itself, too, and in no order.
+    theirs = [sent for sent in theirs if sent.port != LOCAL]
+    if any("FLOOD" in str(entry) for entry in (*switch.flows(), *switch.buckets())):
+        ours, theirs = (sorted(sent, key=repr) for sent in (ours, theirs))
     assert ours == theirs, both_traces(bridge, switch, arrival, frame)
 
 
