@@ -74,8 +74,9 @@ class SetField:
 
     def __str__(self) -> str:
         known = FIELDS[self.field]
-        # OVS writes this value in decimal.
-        text = str(self.value) if known.name == "vlan_vid" else format_value(known, self.value)
+        # Open vSwitch writes these unlike it does in a match.
+        odd = {"vlan_vid": f"{self.value}", "ipv6_label": f"{self.value:#x}"}
+        text = odd.get(known.name, format_value(known, self.value))
         mask = "" if self.is_whole else f"/{format_value(known, self.bits)}"
         return f"set_field:{text}{mask}->{known.action_name}"
 

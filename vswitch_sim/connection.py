@@ -141,7 +141,7 @@ class Ct:
             parts.append(f"exec({','.join(map(str, self.actions))})")
         if self.alg:
             parts.append(f"alg={self.alg}")
-        return f"ct({','.join(parts)})" if parts else "ct"
+        return f"ct({','.join(parts)})"
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

@@ -247,7 +247,7 @@ def test_a_match_reads_like_a_mapping():
         (Output(FLOOD), "FLOOD"),
         (Clone((Output(1),)), "clone(output:1)"),
         (Note(b"\1\2"), "note:01.02.00.00.00.00"),
-        (Ct(), "ct"),
+        (Ct(), "ct()"),
         (Ct(zone=5, nat=Nat()), "ct(zone=5,nat)"),
         (
             Ct(
@@ -313,6 +313,7 @@ def test_actions_read_like_ovs_ofctl(action, text):
         (lambda: SetField("reg0", 3, 1), "bits outside the mask"),
         (lambda: SetField.part("reg0[0..1]", 4), "has 2 bits: 0x4 does not fit"),
         (lambda: OutputRegister("metadata"), "a port number has at most 32 bits"),
+        (lambda: Flow(0, 1, Match.of(vlan_vid=0x1001), (PopVlan(),) * 2), "needs a second tag"),
         (lambda: Output(0xFFFFFFFD), "there are IN_PORT, FLOOD and ALL"),
         (lambda: PushVlan(0x9100), "is 0x8100 or 0x88a8"),
         (lambda: Meter(0), "meter must be in"),

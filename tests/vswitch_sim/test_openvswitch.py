@@ -22,6 +22,7 @@ from tests.vswitch_sim.flows import pipelines
 from tests.vswitch_sim.frames import specs
 from vswitch_sim import (
     Bucket,
+    Clone,
     Flow,
     FlowUpdate,
     Group,
@@ -74,6 +75,11 @@ def comparable(draw: st.DrawFn) -> list:
     """
     entries = [it for it in draw(pipelines(max_size=24)) if not isinstance(it, GroupType)]
     entries = [evolve(it, watch_port=None) if isinstance(it, Bucket) else it for it in entries]
+    # Where a copy goes into a tunnel, Open vSwitch counts its bytes otherwise.
+    entries = [
+        evolve(it, actions=tuple(act for act in it.actions if not isinstance(act, Clone)))
+        for it in entries
+    ]
     if draw(st.integers(0, 7)):
         entries = [evolve(entry, actions=onward(entry)) for entry in entries]
     flows = [entry for entry in entries if isinstance(entry, Flow)]

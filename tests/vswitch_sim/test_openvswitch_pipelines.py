@@ -118,3 +118,17 @@ def test_open_vswitch_does_the_same(bridge: Bridge):
     assert counted["rewritten"] >= counted["cases"] // 20
     assert counted["bits beyond"] <= BITS_BEYOND_MAX * counted["megaflows"], counted
     assert counted["megaflows beyond"] <= SHARE_BEYOND_MAX * counted["megaflows"], counted
+
+
+def test_flows_read_as_open_vswitch_lists_them(bridge: Bridge):
+    """Each flow of some pipelines, as `ovs-ofctl dump-flows` prints it, to the letter."""
+    n_flows = 0
+    for seed in range(20):
+        entries = Chooser(seed, slow=False).entries(20)
+        install(bridge, entries)
+        theirs = set(re.findall(r"(priority=.* actions=.*)", bridge.ofctl("dump-flows")))
+        for entry in entries:
+            if isinstance(entry, Flow):
+                n_flows += 1
+                assert re.sub(r"^cookie=\S+, table=\d+, ", "", str(entry)) in theirs
+    assert n_flows > 400
