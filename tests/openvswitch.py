@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Self
 
 import pytest
 from attrs import frozen
@@ -91,7 +92,7 @@ class OpenVSwitch:
         self._control = _Control(folder / "vswitchd.ctl")
         self.received = 0
 
-    def __enter__(self) -> "OpenVSwitch":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -37,6 +37,7 @@ from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBa
 from vswitch_sim.host import Host
 from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
+from vswitch_sim.ofctl import flow_lines, group_lines, meter_lines
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.statistics import CacheStatistics, FlowStatistics, GroupStatistics, PortStatistics
 from vswitch_sim.subfield import Subfield
@@ -125,5 +126,8 @@ __all__ = [
     "Underlay",
     "Work",
     "finish",
+    "flow_lines",
+    "group_lines",
+    "meter_lines",
     "partial_checksum",
 ]

@@ -15,7 +15,7 @@ from vswitch_sim.actions import (
     Resubmit,
     SetField,
 )
-from vswitch_sim.connection import Ct
+from vswitch_sim.connection import Ct, Nat
 from vswitch_sim.fields import FIELDS
 from vswitch_sim.match import Match
 
@@ -34,6 +34,8 @@ def needed_layers(action: Action) -> tuple[str, ...]:
             return (source.field.needs, destination.field.needs, *tag)
         case OutputRegister(source=source):
             return (source.field.needs,)
+        case Ct(nat=Nat(address_min=address)) if address:
+            return ("ipv6" if ":" in address else "ipv4",)
         case DecTtl() | Ct():
             return ("ip",)
         case PopVlan():
@@ -41,21 +43,27 @@ def needed_layers(action: Action) -> tuple[str, ...]:
     return ()
 
 
-def lacking_layer(match: Match, actions: Iterable[Action], tagged: bool = False) -> str:
+def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = None) -> str:
     """What a match does not promise that one of the actions needs; "" if it promises all.
 
-    A tag that was pushed before is there: `tagged` says that one was.
+    `n_tags` is how many tags there are for sure by then, as one may be pushed before it is needed;
+    at first those that the match promises.
     """
+    untagged = match.missing_layer("vlan")
+    if n_tags is None:
+        n_tags = 0 if untagged else 1
     for action in actions:
         if isinstance(action, Clone):
-            lacking = lacking_layer(match, action.actions, tagged)
+            lacking = lacking_layer(match, action.actions, n_tags)
             if lacking:
                 return lacking
         for needs in needed_layers(action):
-            lacking = "" if needs == "vlan" and tagged else match.missing_layer(needs)
+            lacking = match.missing_layer(needs)
+            if needs == "vlan":
+                lacking = "" if n_tags else untagged or "a second tag, which cannot be asked for"
             if lacking:
                 return f"{action} needs {lacking}"
-        tagged = isinstance(action, PushVlan) or (tagged and not isinstance(action, PopVlan))
+        n_tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
     return ""
 
 

@@ -157,6 +157,10 @@ class Bucket:
         return f"group_id={self.group},{self.text}"
 
 
+def _as_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
 @frozen
 class GroupType:
     """What a group does with its buckets.
@@ -170,7 +174,7 @@ class GroupType:
 
     group: int
     kind: GroupKind = "all"
-    fields: tuple[str, ...] = field(default=(), converter=tuple)
+    fields: tuple[str, ...] = field(default=(), converter=_as_names)
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.group <= WORD_MAX:

@@ -72,7 +72,7 @@ def format_masked(field: Field, value: int, mask: int) -> str:
         ones = mask.bit_count()
         if mask == prefix_mask(field, ones):
             return f"{format_value(field, value)}/{ones}"
-    if field.form in ("number", "eth_type", "label"):
+    if field.form in ("number", "eth_type"):
         return f"{value:#x}/{mask:#x}"
     return f"{format_value(field, value)}/{format_value(field, mask)}"
 
