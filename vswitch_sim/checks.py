@@ -19,6 +19,8 @@ from vswitch_sim.connection import Ct, Nat
 from vswitch_sim.fields import FIELDS
 from vswitch_sim.match import Match
 
+# A flow key has room for so many.
+TAGS_MAX = 2
 # When an action set writes fields.
 _SETTING = 3
 
@@ -63,6 +65,8 @@ def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = 
                 lacking = "" if n_tags else untagged or "a second tag, which cannot be asked for"
             if lacking:
                 return f"{action} needs {lacking}"
+        if isinstance(action, PushVlan) and n_tags >= TAGS_MAX:
+            return f"{action} needs fewer than {TAGS_MAX} tags"
         n_tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
     return ""
 
