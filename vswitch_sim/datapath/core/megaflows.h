@@ -19,13 +19,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "actions.h"
+#include "chunked.h"
 #include "key.h"
 #include "slot_table.h"
 
@@ -152,8 +152,7 @@ class Megaflows {
   void SortMasks();
 
   std::size_t size_max_;
-  // By slot; in a deque, where adding one moves none.
-  std::deque<Megaflow> slots_;
+  Chunked<Megaflow> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<MegaflowNumber, std::uint32_t> by_number_;
   std::vector<std::unique_ptr<MaskTable>> mask_tables_;
