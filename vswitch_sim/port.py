@@ -5,11 +5,14 @@ from attrs import frozen
 
 @frozen
 class Port:
-    """A port: its OpenFlow number, its name and what it leads to (`vif`, `tunnel`, …)."""
+    """A port: its OpenFlow number, its name, what it leads to (`vif`, `tunnel`, …), and whether it
+    is up: what a fast failover group goes by.
+    """
 
     number: int
     name: str
     kind: str = "vif"
+    is_up: bool = True
 
 
 @frozen

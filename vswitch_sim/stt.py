@@ -31,7 +31,7 @@ from attrs import define, frozen
 
 from vswitch_sim.checksum import internet_checksum
 from vswitch_sim.errors import TopologyError
-from vswitch_sim.fields import FIELDS, PRESENCE, key_mask
+from vswitch_sim.fields import FIELDS
 from vswitch_sim.packet import ETHERNET_BYTES, ETHERTYPE_VLAN, Parsed, parse
 from vswitch_sim.underlay import MTU_MIN
 
@@ -56,11 +56,11 @@ _TCP = struct.Struct("!HHHHIBBHHH")
 _STT = struct.Struct("!BBBBHHQH")
 _PSEUDO = struct.Struct("!4s4sBBH")
 
-_HASHED_L3 = key_mask(
-    FIELDS[name]
-    for name in ("eth_src", "eth_dst", "eth_type", "vlan_vid", "ipv4_src", "ipv4_dst", "ip_proto")
+_HASHED_L3 = sum(
+    FIELDS[name].key_mask
+    for name in ("eth_src", "eth_dst", "eth_type", "vlan_vid", "ipv6_src", "ipv6_dst", "ip_proto")
 )
-_HASHED_L4 = key_mask(FIELDS[name] for name in ("tcp_src", "tcp_dst", "udp_src", "udp_dst"))
+_HASHED_L4 = FIELDS["tcp_src"].key_mask | FIELDS["tcp_dst"].key_mask
 
 
 # Source, destination, source port, packet ID: what the segments of one frame share.
@@ -154,15 +154,15 @@ def _restore_tag(body: bytes, tci: int) -> bytes:
 
 
 def _flags(frame: bytes, parsed: Parsed) -> int:
-    flags = IPV4_INSIDE if parsed.key & PRESENCE["ipv4"] else 0
-    if parsed.key & PRESENCE["tcp"]:
+    flags = IPV4_INSIDE if parsed.is_ipv4 else 0
+    if parsed.is_ipv4 and parsed.is_tcp:
         flags |= TCP_INSIDE
     return flags | CHECKSUM_VERIFIED if _checksum_is_right(frame, parsed) else flags
 
 
 def _checksum_is_right(frame: bytes, parsed: Parsed) -> bool:
-    tcp, udp = parsed.key & PRESENCE["tcp"], parsed.key & PRESENCE["udp"]
-    if parsed.fragment or not (tcp or udp):
+    tcp, udp = parsed.is_tcp, parsed.is_udp
+    if parsed.is_fragment or not parsed.is_ipv4 or not (tcp or udp):
         return False
     data = frame[parsed.l4 : parsed.end]
     if udp and data[6:8] == b"\0\0":
@@ -174,7 +174,7 @@ def _checksum_is_right(frame: bytes, parsed: Parsed) -> bool:
 
 def _flow_hash(parsed: Parsed) -> int:
     # All fragments of a packet hash alike, though only the first has ports.
-    mask = _HASHED_L3 if parsed.fragment else _HASHED_L3 | _HASHED_L4
+    mask = _HASHED_L3 if parsed.is_fragment else _HASHED_L3 | _HASHED_L4
     hashed = parsed.key & mask
     return zlib.crc32(hashed.to_bytes((hashed.bit_length() + 7) // 8, "big"))
 

@@ -2,27 +2,36 @@
 
 `Trace` is plain immutable data for programs (a controller joins `TraceTable.flow.cookie` with the
 rule that made the flow) and prints itself for people. Tables nest as their resubmits did, and
-buckets nest in the group action that reached them.
+buckets nest in the group action that reached them. A packet that comes back from connection
+tracking makes another *pass*.
 """
 
 from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from vswitch_sim.fields import FIELDS, REGISTERS, format_key
-from vswitch_sim.flow import Action, Bucket, Flow
-from vswitch_sim.pipeline import BucketVisit, Step, Visit
+from vswitch_sim.actions import Action
+from vswitch_sim.fields import FIELDS, REGISTERS
+from vswitch_sim.flow import Bucket, Flow
 from vswitch_sim.port import Egress
+from vswitch_sim.subject import DatapathAction
+from vswitch_sim.text import format_datapath_actions, format_key, format_megaflow
+from vswitch_sim.values import format_value
+from vswitch_sim.walk import BucketVisit, Step, Visit, Walk
 
 
 @frozen
 class TraceAction:
-    """One action done; `note` says what was odd about it ("" if nothing)."""
+    """One action done; `note` says what was odd about it ("" if nothing).
+
+    What it led to is in `tables` and `buckets`, and in `actions` what a clone did.
+    """
 
     action: Action
     note: str
     tables: tuple["TraceTable", ...]
     buckets: tuple["TraceBucket", ...]
+    actions: tuple["TraceAction", ...] = ()
 
 
 @frozen
@@ -52,29 +61,51 @@ class TraceBucket:
 
 
 @frozen
+class TracePass:
+    """One pass through the pipeline.
+
+    Attributes:
+        recirc_id: 0 for a packet that is new, else the number it comes back under.
+        key: its flow key.
+        root: the first table and all below it.
+        mask: the bits of the key that count: what its megaflow would be.
+        actions: what the datapath is told to do.
+    """
+
+    recirc_id: int
+    key: int
+    root: TraceTable
+    mask: int
+    actions: tuple[DatapathAction, ...]
+
+
+@frozen
 class Trace:
     """What a switch does with a frame.
 
     Attributes:
         switch: the switch's name.
-        key: the frame's flow key.
-        root: table 0 and all below it; None if the frame was too short to be looked up.
+        passes: through the pipeline; none if the frame was too short to be looked up.
         egress: what leaves, as `Switch.process` returns it.
         drops: the name of every drop.
         port_names: the names of the ports of `egress`.
     """
 
     switch: str
-    key: int
-    root: TraceTable | None
+    passes: tuple[TracePass, ...]
     egress: tuple[Egress, ...]
     drops: tuple[str, ...]
     port_names: tuple[str, ...] = ()
 
     @property
+    def root(self) -> TraceTable | None:
+        """Table 0 and all below it; None if the frame was too short."""
+        return self.passes[0].root if self.passes else None
+
+    @property
     def tables(self) -> tuple[TraceTable, ...]:
         """Every table passed, in order of passing."""
-        return () if self.root is None else tuple(_tables(self.root))
+        return tuple(table for each in self.passes for table in _tables(each.root))
 
     @property
     def flows(self) -> tuple[Flow, ...]:
@@ -83,10 +114,9 @@ class Trace:
 
     def lines(self) -> tuple[str, ...]:
         """The trace as text, a line each."""
-        out = [f"Flow: {format_key(self.key)}", "", f'bridge("{self.switch}")', "-" * 13]
-        if self.root is not None:
-            out.extend(_table_lines(self.root, 0))
-        out.append("")
+        out: list[str] = []
+        for each in self.passes:
+            out.extend(self._pass_lines(each))
         sent = [
             f"{egress.port} ({name})" + (f" tun_id={egress.tun_id:#x}" if egress.tun_id else "")
             for egress, name in zip(self.egress, self.port_names, strict=True)
@@ -96,12 +126,32 @@ class Trace:
             out.append(f"Drops: {', '.join(self.drops)}")
         return tuple(out)
 
+    def _pass_lines(self, each: TracePass) -> Iterator[str]:
+        if each.recirc_id:
+            yield f"recirc({each.recirc_id:#x})"
+            yield ""
+        name = f'bridge("{self.switch}")'
+        yield f"Flow: {format_key(each.key)}"
+        yield ""
+        yield name
+        yield "-" * len(name)
+        yield from _table_lines(each.root, 0)
+        yield ""
+        yield f"Megaflow: {format_megaflow(each.key, each.mask)}"
+        yield f"Datapath actions: {format_datapath_actions(each.actions, each.key)}"
+        yield ""
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
 
-def trace_of(visit: Visit) -> TraceTable:
-    """The immutable form of a table visit and all below it."""
+def pass_of(recirc_id: int, walk: Walk) -> TracePass:
+    """The immutable form of a walk."""
+    root = walk.root
+    return TracePass(recirc_id, root.key_before, _table(root), walk.mask, walk.actions)
+
+
+def _table(visit: Visit) -> TraceTable:
     registers = {
         known.name: value for known in REGISTERS if (value := known.of(visit.key_after)) != 0
     }
@@ -114,12 +164,13 @@ def _actions(steps: list[Step]) -> tuple[TraceAction, ...]:
         TraceAction(
             step.action,
             step.note,
-            tuple(trace_of(visit) for visit in step.visits if isinstance(visit, Visit)),
+            tuple(_table(visit) for visit in step.visits if isinstance(visit, Visit)),
             tuple(
                 TraceBucket(visit.bucket, _actions(visit.steps))
                 for visit in step.visits
                 if isinstance(visit, BucketVisit)
             ),
+            _actions(step.steps),
         )
         for step in steps
     )
@@ -136,6 +187,7 @@ def _tables_within(actions: tuple[TraceAction, ...]) -> Iterator[TraceTable]:
             yield from _tables(table)
         for bucket in action.buckets:
             yield from _tables_within(bucket.actions)
+        yield from _tables_within(action.actions)
 
 
 def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
@@ -152,7 +204,10 @@ def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
     if not table.flow.actions:
         yield f"{margin}    drop"
     if table.registers:
-        shown = (f"{name}={FIELDS[name].format(value)}" for name, value in table.registers.items())
+        shown = (
+            f"{name}={format_value(FIELDS[name], value)}"
+            for name, value in table.registers.items()
+        )
         yield f"{margin}    => {','.join(shown)}"
 
 
@@ -166,3 +221,4 @@ def _action_lines(actions: tuple[TraceAction, ...], depth: int) -> Iterator[str]
         for bucket in action.buckets:
             yield f"{margin} bucket {bucket.bucket.bucket}"
             yield from _action_lines(bucket.actions, depth + 1)
+        yield from _action_lines(action.actions, depth + 1)

@@ -4,17 +4,21 @@ from hypothesis import strategies as st
 
 from tests.vswitch_sim.frames import IPS, MACS, PORTS
 from vswitch_sim import (
+    FLOOD,
     IN_PORT,
     Action,
     Bucket,
+    Clone,
     DecTtl,
     Flow,
     FlowError,
     FlowUpdate,
     Group,
+    GroupType,
     Match,
     Move,
     Output,
+    OutputRegister,
     Resubmit,
     SetField,
 )
@@ -46,6 +50,8 @@ _VALUES: dict[str, tuple] = {
     "ipv4_src": (*IPS, (0x0A000000, 0xFF000000)),
     "ipv4_dst": (*IPS, (0x0A000000, 0xFFFFFFFE)),
     "ip_ttl": (1, 63),
+    "ip_frag": (0, 1, 3, (0, 2), (1, 1)),
+    "xreg0": (0, (1 << 32, 1 << 32)),
     "ip_dscp": (0, 46),
     "tcp_dst": (*PORTS, (0, 1)),
     "tcp_src": PORTS,
@@ -59,6 +65,8 @@ _SETS = (
     SetField("metadata", 1),
     SetField("tun_id", 7),
     SetField("in_port", 0),
+    SetField("reg0", 2, 2),
+    SetField("eth_src", 0, 1 << 40),
     SetField("eth_dst", MACS[1]),
     SetField("vlan_vid", 0x1007),
     SetField("vlan_pcp", 7),
@@ -78,16 +86,24 @@ _SETS = (
     Move("ipv4_src", "ipv4_dst"),
     Move("reg0", "metadata"),
     Move("arp_spa", "reg1"),
+    Move("reg0[0..1]", "eth_dst[40..41]"),
+    Move("tcp_dst[0..3]", "reg1[4..7]"),
     DecTtl(),
 )
 
-outputs = st.sampled_from([*(Output(port) for port in (*SWITCH_PORTS, 9)), Output(IN_PORT)])
+outputs = st.sampled_from(
+    [
+        *(Output(port) for port in (*SWITCH_PORTS, 9, IN_PORT, FLOOD)),
+        OutputRegister("reg0[0..7]"),
+    ]
+)
 actions: st.SearchStrategy[Action] = st.one_of(
     outputs,
     st.sampled_from(_SETS),
     st.sampled_from(_SETS[:6]),  # that any packet has
     st.sampled_from(TABLES).map(Resubmit),
     st.sampled_from(GROUPS).map(Group),
+    st.builds(Clone, st.lists(outputs | st.sampled_from(_SETS[:8]), max_size=2)),
 )
 
 
@@ -118,13 +134,23 @@ def flows(draw: st.DrawFn) -> Flow:
     return Flow(table, priority, match, tuple(chosen))
 
 
-buckets = st.builds(
-    Bucket,
-    group=st.sampled_from(GROUPS),
-    bucket=st.sampled_from([1, 2]),
-    actions=st.lists(actions, max_size=2).map(tuple),
+@st.composite
+def buckets(draw: st.DrawFn) -> Bucket:
+    chosen: tuple = ()
+    for action in draw(st.lists(actions, max_size=3)):
+        try:
+            chosen = Bucket(1, 1, (*chosen, action)).actions
+        except FlowError:
+            continue
+    watch_port = draw(st.sampled_from([None, *SWITCH_PORTS]))
+    group, number = draw(st.sampled_from(GROUPS)), draw(st.sampled_from([1, 2]))
+    return Bucket(group, number, chosen, watch_port=watch_port)
+
+
+group_types: st.SearchStrategy = st.builds(
+    GroupType, st.sampled_from(GROUPS), st.sampled_from(["all", "ff"])
 )
-entries = st.one_of(flows(), flows(), flows(), buckets)
+entries = st.one_of(flows(), flows(), flows(), buckets(), group_types)
 
 
 @st.composite
@@ -139,8 +165,8 @@ def pipelines(draw: st.DrawFn, max_size: int) -> list:
             chosen.append(Flow(table, 0, Match(), (*some, *then, *flood, draw(outputs))))
     if draw(st.booleans()):
         setting = draw(st.sampled_from(_SETS[:6]))
-        chosen.append(Bucket(1, 1, (setting, draw(outputs))))
-        chosen.append(Bucket(1, 2, (draw(outputs), Resubmit(2))))
+        chosen.append(Bucket(1, 1, (setting, Output(draw(st.sampled_from(SWITCH_PORTS))))))
+        chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:6])), Resubmit(2))))
     return distinct(chosen)
 
 

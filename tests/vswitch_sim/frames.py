@@ -98,7 +98,7 @@ def specs(draw: st.DrawFn) -> Spec:
         fields["vlan_pcp"] = draw(st.sampled_from([0, 5]))
     payload = draw(st.sampled_from([b"", b"x", b"odd", b"\xff" * 40]))
     if kind == "raw":
-        fields["eth_type"] = draw(st.sampled_from([0x86DD, 0x88CC]))
+        fields["eth_type"] = draw(st.sampled_from([0x88B5, 0x88CC]))
         return Spec(kind, fields, payload)
     if kind == "arp":
         fields["eth_type"] = 0x0806
@@ -110,6 +110,7 @@ def specs(draw: st.DrawFn) -> Spec:
     fields |= {"ip_dscp": draw(st.sampled_from([0, 46])), "ip_ecn": draw(st.sampled_from([0, 3]))}
     fields["ip_ttl"] = draw(st.sampled_from([0, 1, 2, 64]))
     fragment = draw(st.sampled_from(["", "", "", "first", "later"]))
+    fields["ip_frag"] = {"": 0, "first": 1, "later": 3}[fragment]
     if fragment != "later":
         if kind in ("tcp", "udp"):
             fields |= {f"{kind}_src": draw(ports), f"{kind}_dst": draw(ports)}

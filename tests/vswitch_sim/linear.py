@@ -1,7 +1,7 @@
 """The linear twin of the switch: the same flows, read off a list by the words of the manual.
 
-It knows packets as dictionaries of fields (those the packet lacks are not in it), scans every
-flow for every lookup, caches nothing, and has scapy build what leaves.
+It knows packets as dictionaries of fields (those the packet lacks are not in it, and match as
+zero), scans every flow for every lookup, caches nothing, and has scapy build what leaves.
 """
 
 from collections import Counter
@@ -10,28 +10,23 @@ from attrs import define, field
 
 from tests.vswitch_sim.frames import Spec
 from vswitch_sim import (
+    FLOOD,
     IN_PORT,
+    Bucket,
+    Clone,
     DecTtl,
     Flow,
     FlowUpdate,
     Group,
+    GroupType,
     Match,
     Move,
     Output,
+    OutputRegister,
     Resubmit,
     SetField,
 )
 
-WIDTHS = {
-    **{f"reg{n}": 32 for n in range(16)},
-    "eth_src": 48,
-    "eth_dst": 48,
-    "ipv4_src": 32,
-    "ipv4_dst": 32,
-    "arp_spa": 32,
-    "arp_tpa": 32,
-    "metadata": 64,
-}
 NOT_IN_FRAME = {"in_port", "tun_id", "metadata", *(f"reg{n}" for n in range(16))}
 
 
@@ -62,14 +57,32 @@ class Outcome:
 @define
 class LinearSwitch:
     ports: set[int]
-    flows: list = field(factory=list)
-    buckets: list = field(factory=list)
+    down: set[int] = field(factory=set)
+    entries: list = field(factory=list)
+
+    @property
+    def flows(self) -> list[Flow]:
+        return [entry for entry in self.entries if isinstance(entry, Flow)]
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        return [entry for entry in self.entries if isinstance(entry, Bucket)]
 
     def apply(self, update: FlowUpdate) -> None:
         for entry in update.remove:
-            (self.flows if isinstance(entry, Flow) else self.buckets).remove(entry)
-        for entry in update.add:
-            (self.flows if isinstance(entry, Flow) else self.buckets).append(entry)
+            self.entries.remove(entry)
+        self.entries.extend(update.add)
+
+    def buckets_of(self, group: int) -> list[Bucket]:
+        """The buckets that a packet gets, of a group of type all or ff."""
+        buckets = sorted((b for b in self.buckets if b.group == group), key=lambda b: b.bucket)
+        kinds = [e.kind for e in self.entries if isinstance(e, GroupType) and e.group == group]
+        if kinds == ["ff"]:
+            return [bucket for bucket in buckets if self.is_live(bucket)][:1]
+        return buckets
+
+    def is_live(self, bucket: Bucket) -> bool:
+        return bucket.watch_port is None or bucket.watch_port in self.ports - self.down
 
     def process(self, in_port: int, spec: Spec, tun_id: int) -> "Outcome":
         run = _Run(self, in_port)
@@ -78,9 +91,7 @@ class LinearSwitch:
 
 
 def covers(match: Match, packet: dict[str, int]) -> bool:
-    return all(
-        name in packet and packet[name] & mask == value for name, value, mask in match.fields
-    )
+    return all(packet.get(name, 0) & mask == value for name, value, mask in match.fields)
 
 
 @define
@@ -91,6 +102,7 @@ class _Run:
     drops: Counter = field(factory=Counter)
     passed: list = field(factory=list)
     steps: int = 0
+    at: int = 0
 
     def result(self, spec: Spec, tun_id: int) -> list:
         packet = dict.fromkeys(NOT_IN_FRAME, 0) | spec.fields
@@ -134,12 +146,14 @@ class _Run:
         if isinstance(action, SetField):
             absent = action.field == "vlan_vid" and packet["vlan_vid"] == 0
             if action.field in packet and not absent:
-                packet[action.field] = action.value
+                packet[action.field] = packet[action.field] & ~action.bits | action.value
         elif isinstance(action, Move):
-            if action.source in packet and action.destination in packet:
-                low = (1 << WIDTHS[action.source]) - 1
-                kept = packet[action.destination] & ~low
-                packet[action.destination] = kept | packet[action.source]
+            source, destination = action.source, action.destination
+            if source.name in packet and destination.name in packet:
+                bits = (1 << source.n_bits) - 1
+                moved = packet[source.name] >> source.low & bits
+                kept = packet[destination.name] & ~(bits << destination.low)
+                packet[destination.name] = kept | moved << destination.low
         elif isinstance(action, DecTtl):
             if "ip_ttl" in packet:
                 if packet["ip_ttl"] <= 1:
@@ -147,19 +161,32 @@ class _Run:
                 packet["ip_ttl"] -= 1
         elif isinstance(action, Output):
             self.output(action.port, packet)
+        elif isinstance(action, OutputRegister):
+            bits = (1 << action.source.n_bits) - 1
+            self.output(packet[action.source.name] >> action.source.low & bits, packet)
+        elif isinstance(action, Clone):
+            self.run(action.actions, dict(packet), depth)
         elif isinstance(action, Resubmit):
             self.step(depth)
-            self.table(action.table, packet, depth + 1)
+            here, self.at = self.at, action.table
+            self.table(action.table, packet, depth + (action.table <= here))
+            self.at = here
         elif isinstance(action, Group):
             self.step(depth)
-            buckets = [b for b in self.switch.buckets if b.group == action.group]
-            self.passed.append((action.group, set(buckets)))
-            if not buckets:
+            buckets = self.switch.buckets_of(action.group)
+            self.passed.append((action.group, tuple(buckets)))
+            if not any(b.group == action.group for b in self.switch.buckets):
                 self.drops["group_without_buckets"] += 1
-            for bucket in sorted(buckets, key=lambda b: b.bucket):
+            elif not buckets:
+                self.drops["no_live_bucket"] += 1
+            for bucket in buckets:
                 self.run(bucket.actions, dict(packet), depth + 1)
 
     def output(self, port: int, packet: dict[str, int]) -> None:
+        if port == FLOOD:
+            for number in sorted(self.switch.ports - {packet["in_port"]}):
+                self.out.append((number, dict(packet)))
+            return
         if port == packet["in_port"]:
             self.drops["output_to_in_port"] += 1
             return

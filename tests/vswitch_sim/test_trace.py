@@ -20,15 +20,15 @@ IPV4 = Match.of(eth_type=0x0800)
 FLOWS = (
     Flow(0, 100, Match.of(in_port=1, eth_type=0x0800), (SetField("reg0", 7), Resubmit(1)), 0xC0DE),
     Flow(1, 5, IPV4, (DecTtl(), SetField("tun_id", 9), Group(1), Resubmit(2))),
-    Flow(3, 1, Match(), ()),
+    Flow(3, 1, Match(), (Output(1),)),
     Bucket(1, 1, (Output(2),)),
-    Bucket(1, 2, (SetField("reg1", 1), Output(1), Resubmit(3))),
+    Bucket(1, 2, (SetField("reg1", 1), Resubmit(3))),
 )
 
 TEXT = """\
-Flow: in_port=1,eth_src=0a:00:00:00:00:01,eth_dst=0a:00:00:00:00:02,eth_type=0x800,\
-ip_src=10.0.0.1,ip_dst=10.0.0.2,nw_proto=6,ip_dscp=0,nw_ecn=0,nw_ttl=64,\
-tcp_src=20,tcp_dst=80,tcp_flags=0x2
+Flow: tcp,in_port=1,vlan_tci=0x0000,dl_src=0a:00:00:00:00:01,dl_dst=0a:00:00:00:00:02,\
+nw_src=10.0.0.1,nw_dst=10.0.0.2,nw_tos=0,nw_ecn=0,nw_ttl=64,nw_frag=no,\
+tp_src=20,tp_dst=80,tcp_flags=syn
 
 bridge("hv1")
 -------------
@@ -43,10 +43,9 @@ bridge("hv1")
             output:2
          bucket 2
             set_field:0x1->reg1
-            output:1    >> skipped: the packet came from this port
             resubmit(,3)
              3. priority 1
-                drop
+                output:1    >> skipped: the packet came from this port
                 => reg0=0x7,reg1=0x1,tun_id=0x9
         resubmit(,2)
          2. No match.
@@ -54,8 +53,11 @@ bridge("hv1")
         => reg0=0x7,tun_id=0x9
     => reg0=0x7,tun_id=0x9
 
+Megaflow: recirc_id=0,eth,ip,in_port=1,nw_ttl=64,nw_frag=no
+Datapath actions: set(tunnel(tun_id=0x9)),set(ipv4(ttl=63)),2
+
 Output: 2 (db-1) tun_id=0x9
-Drops: output_to_in_port, drop_flow, table_miss"""
+Drops: output_to_in_port, table_miss"""
 
 
 def traced():
