@@ -316,6 +316,17 @@ def test_actions_read_like_ovs_ofctl(action, text):
         (lambda: OutputRegister("metadata"), "a port number has at most 32 bits"),
         (lambda: Flow(0, 1, Match.of(vlan_vid=0x1001), (PopVlan(),) * 2), "needs a second tag"),
         (lambda: Flow(0, 1, Match(), (PushVlan(),) * 3), "needs fewer than 2 tags in the match"),
+        (
+            lambda: Flow(
+                *(0, 1, Match.of(eth_type=0x0800, ct_state=(0x30, 0x30)), (Ct(commit=True),))
+            ),
+            "needs packets other than ct_state=.inv",
+        ),
+        (lambda: Flow(0, 1, Match.of(eth_type=0x0800), (Ct(alg="ftp"),)), "needs ip_proto=0x0006"),
+        (
+            lambda: Flow(0, 1, Match.of(eth_type=0x86DD), (Ct(commit=True, nat=Nat("src", "1.2.3.4")),)),
+            "needs eth_type=0x0800 in the match",
+        ),
         (lambda: Output(0xFFFFFFFD), "there are IN_PORT, FLOOD and ALL"),
         (lambda: PushVlan(0x9100), "is 0x8100 or 0x88a8"),
         (lambda: Meter(0), "meter must be in"),
