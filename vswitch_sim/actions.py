@@ -76,7 +76,9 @@ class SetField:
         known = FIELDS[self.field]
         value, mask = format_value(known, self.value), format_value(known, self.bits)
         # Open vSwitch writes these unlike it does in a match.
-        if known.form in ("number", "label") and (known.form == "label" or not self.is_whole):
+        if known.form == "number":
+            mask = f"{self.bits:#x}"
+        elif known.form == "label":
             value, mask = f"{self.value:#x}", f"{self.bits:#x}"
         elif known.name == "vlan_vid" and self.is_whole:
             value = str(self.value)

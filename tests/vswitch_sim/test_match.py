@@ -324,7 +324,9 @@ def test_actions_read_like_ovs_ofctl(action, text):
         ),
         (lambda: Flow(0, 1, Match.of(eth_type=0x0800), (Ct(alg="ftp"),)), "needs ip_proto=0x0006"),
         (
-            lambda: Flow(0, 1, Match.of(eth_type=0x86DD), (Ct(commit=True, nat=Nat("src", "1.2.3.4")),)),
+            lambda: Flow(
+                0, 1, Match.of(eth_type=0x86DD), (Ct(commit=True, nat=Nat("src", "1.2.3.4")),)
+            ),
             "needs eth_type=0x0800 in the match",
         ),
         (lambda: Output(0xFFFFFFFD), "there are IN_PORT, FLOOD and ALL"),
