@@ -74,11 +74,16 @@ class SetField:
 
     def __str__(self) -> str:
         known = FIELDS[self.field]
+        value, mask = format_value(known, self.value), format_value(known, self.bits)
         # Open vSwitch writes these unlike it does in a match.
-        odd = {"vlan_vid": f"{self.value}", "ipv6_label": f"{self.value:#x}"}
-        text = odd.get(known.name, format_value(known, self.value))
-        mask = "" if self.is_whole else f"/{format_value(known, self.bits)}"
-        return f"set_field:{text}{mask}->{known.action_name}"
+        if known.form == "number":
+            mask = f"{self.bits:#x}"
+        elif known.form == "label":
+            value, mask = f"{self.value:#x}", f"{self.bits:#x}"
+        elif known.name == "vlan_vid" and self.is_whole:
+            value = str(self.value)
+        text = value if self.is_whole else f"{value}/{mask}"
+        return f"set_field:{text}->{known.action_name}"
 
 
 def _fitting(destination: "str | Subfield", action: "Move") -> Subfield:

@@ -15,10 +15,14 @@ from vswitch_sim.actions import (
     Resubmit,
     SetField,
 )
-from vswitch_sim.connection import Ct, Nat
+from vswitch_sim.connection import Ct
 from vswitch_sim.fields import FIELDS
 from vswitch_sim.match import Match
+from vswitch_sim.values import CT_STATES
 
+# A flow key has room for so many.
+TAGS_MAX = 2
+_INVALID = 1 << CT_STATES.index("inv")
 # When an action set writes fields.
 _SETTING = 3
 
@@ -34,9 +38,11 @@ def needed_layers(action: Action) -> tuple[str, ...]:
             return (source.field.needs, destination.field.needs, *tag)
         case OutputRegister(source=source):
             return (source.field.needs,)
-        case Ct(nat=Nat(address_min=address)) if address:
-            return ("ipv6" if ":" in address else "ipv4",)
-        case DecTtl() | Ct():
+        case Ct(nat=nat, alg=alg):
+            address = "" if nat is None else nat.address_min
+            version = ("ipv6" if ":" in address else "ipv4") if address else "ip"
+            return (version, *({"ftp": ("tcp",), "tftp": ("udp",)}.get(alg, ())))
+        case DecTtl():
             return ("ip",)
         case PopVlan():
             return ("vlan",)
@@ -63,6 +69,10 @@ def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = 
                 lacking = "" if n_tags else untagged or "a second tag, which cannot be asked for"
             if lacking:
                 return f"{action} needs {lacking}"
+        if isinstance(action, PushVlan) and n_tags >= TAGS_MAX:
+            return f"{action} needs fewer than {TAGS_MAX} tags"
+        if isinstance(action, Ct) and action.commit and match.get("ct_state")[0] & _INVALID:
+            return f"{action} needs packets other than ct_state=+inv"
         n_tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
     return ""
 

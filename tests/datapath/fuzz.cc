@@ -3,8 +3,7 @@
 //   frame-fuzz SECONDS [SEED]
 //
 // It is built with the sanitizers, which end it at the first byte that is read where there is none.
-// Every frame is also read and written by itself, so that no action needs to fall on it. What takes
-// over a second for a step of some frames is called a hang.
+// What takes a minute for a step of some frames is called a hang.
 
 #include <chrono>
 #include <cstdio>

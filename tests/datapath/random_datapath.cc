@@ -9,6 +9,31 @@
 
 namespace vswitch::test {
 
+namespace {
+
+// A request of connection tracking, in one of a few zones.
+ConnectionRequest RandomRequest(Random& random) {
+  ConnectionRequest request;
+  request.zone = static_cast<std::uint16_t>(Below(random, 2));
+  request.commits = Below(random, 2) == 0;
+  request.forces = request.commits && Below(random, 10) == 0;
+  request.mark = request.mark_mask = static_cast<std::uint32_t>(Below(random, 4));
+  if (Below(random, 2) == 0) {
+    request.nat.emplace();
+    if (request.commits) {
+      request.nat->kind =
+          Below(random, 2) == 0 ? NatRequest::Kind::kSource : NatRequest::Kind::kDestination;
+      request.nat->addresses = AddressRange{{0, 0x0A000001}, {0, 0x0A000002}, false};
+      if (Below(random, 2) == 0) {
+        request.nat->ports = PortRange{1, static_cast<std::uint16_t>(1 + Below(random, 3))};
+      }
+    }
+  }
+  return request;
+}
+
+}  // namespace
+
 RandomSwitch::RandomSwitch(std::uint64_t seed)
     : random_(seed), datapath_(*this, {Below(random_, 40), Below(random_, 100), 16}) {
   for (std::uint32_t port = 0; port < 4; ++port) {
@@ -114,15 +139,16 @@ FlowKey RandomSwitch::RandomMask() {
 Actions RandomSwitch::RandomActions(int depth) {
   Actions actions;
   for (std::size_t left = Below(random_, 5); left > 0; --left) {
-    switch (Below(random_, 10)) {
+    switch (Below(random_, 12)) {
       case 0: {
-        SetAction set{{}, RandomMask(), true};
+        RewriteAction rewrite{{}, RandomMask()};
         const FlowKey bits = RewritableBits();
         for (std::size_t word = 0; word < kKeyWords; ++word) {
-          set.value.words[word] = random_();
-          set.mask.words[word] &= bits.words[word] | (word == 1 || word == 2 ? ~Word{0} : 0);
+          rewrite.value.words[word] = random_();
+          rewrite.mask.words[word] &= bits.words[word];
         }
-        actions.push_back({std::make_unique<const SetAction>(set)});
+        actions.push_back({std::make_unique<const RewriteAction>(rewrite)});
+        actions.push_back({SetMetadataAction{1, Below(random_, 3), ~Word{0}}});
         break;
       }
       case 1:
@@ -144,6 +170,12 @@ Actions RandomSwitch::RandomActions(int depth) {
         break;
       case 6:
         actions.push_back({ControllerAction{kRunt}});
+        break;
+      case 7:
+      case 8:
+        actions.push_back(
+            {std::make_unique<const ConnectionAction>(ConnectionAction{RandomRequest(random_)})});
+        actions.push_back({RecirculateAction{static_cast<std::uint32_t>(Below(random_, 3))}});
         break;
       default:
         actions.push_back({OutputAction{static_cast<std::uint32_t>(Below(random_, 5))}});

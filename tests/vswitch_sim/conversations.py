@@ -38,13 +38,18 @@ class Talk:
     sent: dict[str, int] = Factory(lambda: {"client": 0, "server": 0})
     seen: dict[str, bytes] = Factory(dict)
     scales: bool = True
+    # Whether a connection may begin again between ends that have one, closed or forced.
+    reopens: bool = True
+    # Whether there are ICMP errors.
+    fails: bool = True
+    closed: bool = False
 
     def next(self) -> tuple[str, bytes]:
         """Who sends, and the frame."""
         side = "client" if self.random.random() < 0.55 else "server"
         if side == "server" and not self.seen.get("server"):
             side = "client"
-        if self.random.random() < 0.12 and self.seen.get(side):
+        if self.fails and self.random.random() < 0.12 and self.seen.get(side):
             return side, self._error(side)
         payload = {"tcp": self._tcp, "udp": self._udp, "icmp": self._icmp, "other": self._other}
         frame = bytes(self._ip(side) / payload[self.kind](side))
@@ -55,6 +60,8 @@ class Talk:
     def saw(self, side: str, frame: bytes) -> None:
         """A frame reached a side: it answers to the addresses there from now on."""
         ip = Ether(frame)[IP if self.version == 4 else IPv6]
+        if ip.src == ip.dst:
+            return
         if self.kind != "other" and (ICMP in ip and ip[ICMP].type in (3, 11)):
             return
         if any(layer in ip for layer in (ICMPv6DestUnreach, ICMPv6TimeExceeded)):
@@ -70,7 +77,7 @@ class Talk:
 
     def _ip(self, side: str, source: str = "") -> Packet:
         own, other = self.addresses[side]
-        ttl = FORCED_TTL if self.random.random() < 0.03 else 64
+        ttl = FORCED_TTL if self.reopens and self.random.random() < 0.03 else 64
         frame = Ether(dst="0a:00:00:00:00:01", src="0a:00:00:00:00:02")
         proto = (
             {} if self.kind != "other" or source else {"proto" if self.version == 4 else "nh": 89}
@@ -87,6 +94,9 @@ class Talk:
             ["S" if not answered else "SA", "A", "PA", "FA", "R", "RA", "S", "", "SF", "F"],
             [3 if self.sent[side] < 2 else 0.3, 4, 5, 1.2, 0.3, 0.3, 0.3, 0.1, 0.1, 0.1],
         )[0]
+        if self.closed and flags == "S" and not self.reopens:
+            flags = "A"
+        self.closed = self.closed or "R" in flags or "F" in flags
         data = b"x" * random.choice((0, 1, 100)) if "P" in flags else b""
         stray = random.choices((0, 1, -1, 5000, -5000, 100000, 1 << 31), (30, 1, 1, 1, 1, 1, 1))[0]
         segment = TCP(
@@ -108,9 +118,7 @@ class Talk:
 
     def _icmp(self, side: str) -> Packet:
         number, _ = self.ports[side]
-        answers = side == "server"
-        if self.random.random() < 0.1:
-            answers = not answers
+        answers = side == "server" or self.random.random() < 0.1
         if self.version == 6:
             return (ICMPv6EchoReply if answers else ICMPv6EchoRequest)(id=number, data=b"ping")
         return ICMP(type=0 if answers else 8, id=number) / Raw(b"ping")
@@ -130,7 +138,7 @@ class Talk:
         return bytes(ip / layer() / quoted)
 
 
-def talk(random: Random, version: int, number: int, server: tuple[str, int]) -> Talk:
+def talk(random: Random, version: int, number: int, server: tuple[str, int], **rules: bool) -> Talk:
     """A conversation of a client, by its number, with a server, by its address and port."""
     client = f"10.0.0.{number + 1}" if version == 4 else f"fd00::{number + 1}"
     kind = random.choice(("tcp", "tcp", "tcp", "udp", "icmp", "other"))
@@ -146,4 +154,5 @@ def talk(random: Random, version: int, number: int, server: tuple[str, int]) -> 
         {"client": ports, "server": ports[::-1]},
         {"client": start, "server": random.choice((0, 5, 0xFFFFFFFF))},
         scales=random.random() < 0.7,
+        **rules,
     )

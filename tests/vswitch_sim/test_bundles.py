@@ -1,5 +1,6 @@
 """Bundles: all or nothing, at once, for packets in other threads, too."""
 
+import sys
 import threading
 from itertools import pairwise
 
@@ -67,14 +68,24 @@ def test_a_packet_sees_one_version_whole_whatever_thread_it_is_in(megaflows_max:
             seen[number] += 1
 
     threads = [threading.Thread(target=send) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for toggle in range(300):
-        before, after = states[toggle % 2], states[(toggle + 1) % 2]
-        switch.apply(FlowUpdate(before, after))
-    done.set()
-    for thread in threads:
-        thread.join()
+    interval_s = sys.getswitchinterval()
+    # Threads take turns in the midst of everything.
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for toggle in range(301):
+            before, after = states[toggle % 2], states[(toggle + 1) % 2]
+            switch.apply(FlowUpdate(before, after))
+            # What is cached by now is of this version.
+            egress = switch.process(1, FRAMES[toggle % len(FRAMES)])
+            assert {it.port for it in egress} == {2 + (toggle + 1) % 2}
+        done.set()
+    finally:
+        done.set()
+        sys.setswitchinterval(interval_s)
+        for thread in threads:
+            thread.join()
     assert wrong == []
     assert min(seen) > 0, "both states were met"
 
@@ -107,6 +118,10 @@ def test_an_update_that_fails_half_way_has_done_nothing(fails_at: int, monkeypat
     now = (switch.flows(), switch.groups(), switch.buckets(), switch.meters(), switch.cache)
     assert now == before
     assert [switch.process(1, frame) for frame in FRAMES] == sent
+    # Nor does it come to light with the next version.
+    switch.apply(FlowUpdate(add=[Flow(9, 1, Match(), ())]))
+    assert [switch.trace(1, frame).egress for frame in FRAMES] == sent
+    assert [entry.flow for entry in switch._slow.tables.classifiers[1]] == [state(0)[1]]
     switch.apply(update)
     assert {it.port for frame in FRAMES for it in switch.process(1, frame)} == {3}
 

@@ -3,6 +3,12 @@
 Both send every IP packet through one table: ct, then a look at what came of it, which is written
 into the addresses of the Ethernet header; new connections are committed, with a mark, and NAT where
 the zone has it. So what leaves shows state, mark, and rewritten bytes, and is compared as it is.
+
+In Open vSwitch 3.1 the reply tuple of a connection with NAT outlives it, until a thread comes to
+sweep it up; later versions mended that. So where there is NAT, no connection here ends before its
+history does: time stands still, nothing is forced, and what was closed is not opened again. And
+where Open vSwitch rewrites an ICMPv6 error, it writes the quoted protocol's checksum into the
+quoted addresses; there are none with NAT here, but in test_datapath_nat.py, against scapy.
 """
 
 from collections import Counter
@@ -138,8 +144,10 @@ def converse(pair: Pair, zone: int, seed: int) -> None:
     version = random.choice((4, 4, 6))
     server = SERVERS[zone][version]
     pair.begin(zone)
-    talks: list[Talk] = [talk(random, version, number, server) for number in range(3)]
-    waits = seed % 2 == 1
+    ends = not NATS[zone]
+    rules = {"reopens": ends, "fails": ends or version == 4}
+    talks: list[Talk] = [talk(random, version, number, server, **rules) for number in range(3)]
+    waits = ends and seed % 2 == 1
     for _ in range(PACKETS):
         one = random.choice(talks)
         side, frame = one.next()

@@ -161,6 +161,14 @@ def test_what_is_learned_is_kept_young_by_cached_packets():
     assert ports(switch, 1, udp(1, source=1, destination=2), now_s=84) == [2, 3, 4]
 
 
+def test_packets_of_other_megaflows_keep_what_is_learned_young():
+    switch = switch_with(*LEARNING)
+    for now_s in range(0, 45, 9):
+        # Each to another address, hence in a megaflow of its own.
+        ports(switch, 2, udp(1, source=2, destination=now_s % 5), now_s)
+        assert ports(switch, 1, udp(1, source=1, destination=2), now_s) == [2]
+
+
 def test_a_learned_flow_that_is_removed_is_learned_again():
     switch = switch_with(*LEARNING)
     ports(switch, 2, udp(1, source=2, destination=1))

@@ -284,7 +284,8 @@ def test_a_match_reads_like_a_mapping():
             (
                 "learn(table=10,idle_timeout=5,hard_timeout=6,priority=7,cookie=0x5,"
                 "OXM_OF_VLAN_VID[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],reg3=0x5,"
-                "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],output:OXM_OF_IN_PORT[])"
+                "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],"
+                "output:OXM_OF_IN_PORT[])"
             ),
         ),
         (DecTtl(), "dec_ttl"),
@@ -314,6 +315,20 @@ def test_actions_read_like_ovs_ofctl(action, text):
         (lambda: SetField.part("reg0[0..1]", 4), "has 2 bits: 0x4 does not fit"),
         (lambda: OutputRegister("metadata"), "a port number has at most 32 bits"),
         (lambda: Flow(0, 1, Match.of(vlan_vid=0x1001), (PopVlan(),) * 2), "needs a second tag"),
+        (lambda: Flow(0, 1, Match(), (PushVlan(),) * 3), "needs fewer than 2 tags in the match"),
+        (
+            lambda: Flow(
+                *(0, 1, Match.of(eth_type=0x0800, ct_state=(0x30, 0x30)), (Ct(commit=True),))
+            ),
+            "needs packets other than ct_state=.inv",
+        ),
+        (lambda: Flow(0, 1, Match.of(eth_type=0x0800), (Ct(alg="ftp"),)), "needs ip_proto=0x0006"),
+        (
+            lambda: Flow(
+                0, 1, Match.of(eth_type=0x86DD), (Ct(commit=True, nat=Nat("src", "1.2.3.4")),)
+            ),
+            "needs eth_type=0x0800 in the match",
+        ),
         (lambda: Output(0xFFFFFFFD), "there are IN_PORT, FLOOD and ALL"),
         (lambda: PushVlan(0x9100), "is 0x8100 or 0x88a8"),
         (lambda: Meter(0), "meter must be in"),

@@ -25,7 +25,7 @@ from vswitch_sim.ofctl import flow_lines, group_lines
 
 pytestmark = openvswitch.installed
 
-PIPELINES, FRAMES_EACH = 230, 24
+PIPELINES, FRAMES_EACH = 250, 24
 # Bits of our masks beyond Open vSwitch's: the average over all megaflows, and the share of
 # megaflows that have any.
 BITS_BEYOND_MAX = 0.5
@@ -68,6 +68,12 @@ def n_tags(switch: Switch, in_port: int, frame: bytes) -> int:
     return pushed + next(n for n in range(3) if frame[12 + 4 * n : 14 + 4 * n] != b"\x81\0")
 
 
+def is_tracked_fragment(switch: Switch, in_port: int, frame: bytes) -> bool:
+    trace = switch.trace(in_port, frame)
+    tracked = any("ct(" in str(flow) for flow in trace.flows)
+    return tracked and FIELDS["ip_frag"].of(trace.passes[0].key) != 0
+
+
 def compare(bridge: Bridge, seed: int, counted: Counter[str]) -> None:
     chooser = Chooser(seed, slow=False)
     entries = chooser.entries(20)
@@ -77,6 +83,10 @@ def compare(bridge: Bridge, seed: int, counted: Counter[str]) -> None:
         in_port, frame = chooser.rng.choice(PORTS), chooser.frame()
         if n_tags(switch, in_port, frame) > 2:
             counted["too many tags"] += 1
+            continue
+        if is_tracked_fragment(switch, in_port, frame):
+            # Open vSwitch keeps fragments back from tracking, and lets them go by the clock.
+            counted["fragments"] += 1
             continue
         compare_masks(bridge, switch, in_port, frame, counted)
         left: dict[int, list[tuple[int, bytes]]] = {}

@@ -29,8 +29,11 @@ struct Written {
   int depth;
 
   py::object operator[](std::size_t i) const { return parts[i]; }
-  std::uint64_t Number(std::size_t i, std::uint64_t max, const char* what) const {
-    return NumberOf(parts[i], max, what);
+  std::uint16_t Number16(std::size_t i, const char* what) const {
+    return static_cast<std::uint16_t>(NumberOf(parts[i], 0xFFFF, what));
+  }
+  std::uint32_t Number32(std::size_t i, const char* what) const {
+    return static_cast<std::uint32_t>(NumberOf(parts[i], 0xFFFFFFFF, what));
   }
   Reason ReasonAt(std::size_t i) const {
     if (!py::isinstance<py::str>(parts[i])) {
@@ -50,10 +53,10 @@ FlowKey SettableBits() {
   return bits;
 }
 
-Action ReadSet(const Written& written) {
+// Bits of metadata are set word by word, those of the packet together.
+void ReadSet(const Written& written, Actions& into) {
   const FlowKey settable = SettableBits();
-  const FlowKey rewritable = RewritableBits();
-  SetAction action{KeyOf(written[1], "a value"), KeyOf(written[2], "a mask"), false};
+  RewriteAction action{KeyOf(written[1], "a value"), KeyOf(written[2], "a mask")};
   for (const Field& field : kFields) {
     for (unsigned word = field.place.word; word < field.place.word + (field.place.width + 63) / 64;
          ++word) {
@@ -62,70 +65,73 @@ Action ReadSet(const Written& written) {
       }
     }
   }
+  bool writes_packet = false;
   for (std::size_t word = 0; word < kKeyWords; ++word) {
-    action.mask.words[word] &= settable.words[word];
-    action.value.words[word] &= action.mask.words[word];
-    action.writes_packet =
-        action.writes_packet || (action.mask.words[word] & rewritable.words[word]) != 0;
+    const Word metadata = action.mask.words[word] & kMetadata.words[word];
+    if (metadata != 0) {
+      into.push_back({SetMetadataAction{static_cast<std::uint32_t>(word),
+                                        action.value.words[word] & metadata, metadata}});
+    }
+    action.mask.words[word] &= settable.words[word] & ~metadata;
+    writes_packet = writes_packet || action.mask.words[word] != 0;
   }
-  return {std::make_unique<const SetAction>(action)};
+  if (writes_packet) {
+    into.push_back({std::make_unique<const RewriteAction>(action)});
+  }
 }
 
-Action ReadPushVlan(const Written& written) {
-  const auto tpid = static_cast<std::uint16_t>(written.Number(1, 0xFFFF, "a TPID"));
+void ReadPushVlan(const Written& written, Actions& into) {
+  const std::uint16_t tpid = written.Number16(1, "a TPID");
   if (!IsTagType(tpid)) {
     throw py::value_error("a TPID is 0x8100 or 0x88a8; this is " + Show(written[1]));
   }
-  return {PushTagAction{tpid, static_cast<std::uint16_t>(written.Number(2, 0xFFFF, "a TCI"))}};
+  into.push_back({PushTagAction{tpid, written.Number16(2, "a TCI")}});
 }
 
 struct Kind {
   std::size_t n_arguments;
-  Action (*read)(const Written&);
+  // Adds it, as the core knows it, to actions.
+  void (*read)(const Written&, Actions&);
 };
 
 const std::map<std::string, Kind, std::less<>>& Kinds() {
-  constexpr std::uint64_t kMax32 = 0xFFFFFFFF;
   static const std::map<std::string, Kind, std::less<>> kinds{
       {"set", {2, ReadSet}},
       {"push_vlan", {2, ReadPushVlan}},
-      {"pop_vlan", {0, [](const Written&) -> Action { return {PopTagAction{}}; }}},
+      {"pop_vlan", {0, [](const Written&, Actions& into) { into.push_back({PopTagAction{}}); }}},
       {"output",
-       {1,
-        [](const Written& written) -> Action {
-          return {OutputAction{static_cast<std::uint32_t>(written.Number(1, kMax32, "a port"))}};
-        }}},
+       {1, [](const Written& written,
+              Actions& into) { into.push_back({OutputAction{written.Number32(1, "a port")}}); }}},
       {"clone",
        {1,
-        [](const Written& written) -> Action {
-          return {CloneAction{ActionsOf(written[1], written.reasons, written.depth + 1)}};
+        [](const Written& written, Actions& into) {
+          into.push_back({CloneAction{ActionsOf(written[1], written.reasons, written.depth + 1)}});
         }}},
       {"meter",
-       {1,
-        [](const Written& written) -> Action {
-          return {MeterAction{static_cast<std::uint32_t>(written.Number(1, kMax32, "a meter"))}};
-        }}},
+       {1, [](const Written& written,
+              Actions& into) { into.push_back({MeterAction{written.Number32(1, "a meter")}}); }}},
       {"ct",
        {1,
-        [](const Written& written) -> Action {
-          return {std::make_unique<const ConnectionAction>(RequestOf(written[1]))};
+        [](const Written& written, Actions& into) {
+          into.push_back(
+              {std::make_unique<const ConnectionAction>(ConnectionAction{RequestOf(written[1])})});
         }}},
       {"recirc",
        {1,
-        [](const Written& written) -> Action {
-          return {RecirculateAction{
-              static_cast<std::uint32_t>(written.Number(1, kMax32, "a recirc_id"))}};
+        [](const Written& written, Actions& into) {
+          into.push_back({RecirculateAction{written.Number32(1, "a recirc_id")}});
         }}},
       {"controller",
-       {1,
-        [](const Written& written) -> Action { return {ControllerAction{written.ReasonAt(1)}}; }}},
+       {1, [](const Written& written,
+              Actions& into) { into.push_back({ControllerAction{written.ReasonAt(1)}}); }}},
       {"drop",
-       {1, [](const Written& written) -> Action { return {DropAction{written.ReasonAt(1)}}; }}},
+       {1, [](const Written& written,
+              Actions& into) { into.push_back({DropAction{written.ReasonAt(1)}}); }}},
   };
   return kinds;
 }
 
-Action ActionOf(py::handle action, Reasons& reasons, int depth) {
+void ReadAction(py::handle action, Reasons& reasons, int depth, Actions& into) {
   if (!py::isinstance<py::tuple>(action) || py::len(action) == 0) {
     throw py::type_error("an action is a tuple that begins with its name; this is " + Show(action));
   }
@@ -146,7 +152,7 @@ Action ActionOf(py::handle action, Reasons& reasons, int depth) {
                           std::to_string(found->second.n_arguments) + " arguments; this is " +
                           Show(action));
   }
-  return found->second.read({parts, reasons, depth});
+  found->second.read({parts, reasons, depth}, into);
 }
 
 Actions ActionsOf(py::handle actions, Reasons& reasons, int depth) {
@@ -159,7 +165,7 @@ Actions ActionsOf(py::handle actions, Reasons& reasons, int depth) {
   }
   Actions read;
   for (const py::handle action : py::tuple(py::reinterpret_borrow<py::object>(actions))) {
-    read.push_back(ActionOf(action, reasons, depth));
+    ReadAction(action, reasons, depth, read);
   }
   return read;
 }

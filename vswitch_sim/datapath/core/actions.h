@@ -1,5 +1,7 @@
 // What is done to a packet, as data; see _core.pyi for what each action means.
 //
+// What most packets meet is small and stands in a row; the rest lies elsewhere.
+//
 // Ownership: an Actions owns all that it holds, and moving it leaves its elements where they are,
 // so that who does them may go on while their megaflow is taken away.
 
@@ -22,11 +24,16 @@ using Actions = std::vector<Action>;
 // Names for reasons, numbered by the datapath.
 using Reason = std::uint32_t;
 
-struct SetAction {
+// Writes bits of the packet's bytes.
+struct RewriteAction {
   FlowKey value;
   FlowKey mask;
-  // Whether there are bits in the mask that lie in the packet's bytes.
-  bool writes_packet;
+};
+// Writes bits of one word of metadata. Requires: the value has no others.
+struct SetMetadataAction {
+  std::uint32_t word;
+  Word value;
+  Word mask;
 };
 struct PushTagAction {
   std::uint16_t tpid;
@@ -56,9 +63,9 @@ struct DropAction {
 };
 
 struct Action {
-  std::variant<std::unique_ptr<const SetAction>, PushTagAction, PopTagAction, OutputAction,
-               CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>, RecirculateAction,
-               ControllerAction, DropAction>
+  std::variant<std::unique_ptr<const RewriteAction>, SetMetadataAction, PushTagAction, PopTagAction,
+               OutputAction, CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>,
+               RecirculateAction, ControllerAction, DropAction>
       what;
 };
 

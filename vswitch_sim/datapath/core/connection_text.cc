@@ -62,10 +62,11 @@ std::string LabelText(const std::array<Word, 2>& label) {
   return text.data();
 }
 
+// A state by name; two have that of another one, as the kernel knows them.
 const char* StateText(TcpState state) {
-  static constexpr const char* kNames[] = {"CLOSED",      "LISTEN",     "SYN_SENT",   "SYN_RECV",
+  static constexpr const char* kNames[] = {"CLOSED",      "LISTEN",     "SYN_SENT",   "ESTABLISHED",
                                            "ESTABLISHED", "CLOSE_WAIT", "FIN_WAIT_1", "CLOSING",
-                                           "LAST_ACK",    "FIN_WAIT_2", "TIME_WAIT"};
+                                           "LAST_ACK",    "TIME_WAIT",  "TIME_WAIT"};
   return kNames[static_cast<std::size_t>(state)];
 }
 

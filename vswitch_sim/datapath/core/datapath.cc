@@ -39,8 +39,12 @@ class Datapath::Passage {
   }
 
  private:
-  // So many frames are read before the first of them is looked up, while memory is fetched.
-  static constexpr std::size_t kGroup = 16;
+  // So many frames are read before the first of them is looked up: what each will need, one step
+  // behind the other, is fetched while the others are read.
+  static constexpr std::size_t kGroup = 32;
+
+  // What of a frame is read, more often than not.
+  static constexpr std::size_t kHeadBytes = 64;
 
   struct Hit {
     Handle handle;
@@ -49,10 +53,24 @@ class Datapath::Passage {
   };
 
   void Read(std::span<const Arrival> arrivals) {
+    for (const Arrival& arrival : arrivals) {
+      __builtin_prefetch(arrival.frame.data());
+      __builtin_prefetch(arrival.frame.data() + kHeadBytes);
+    }
     for (std::size_t i = 0; i < arrivals.size(); ++i) {
       packets_[i].Receive(arrivals[i].frame, arrivals[i].in_port, arrivals[i].tun_id);
       hashes_[i] = HashOf(packets_[i].key());
       datapath_.exact_.Prefetch(hashes_[i]);
+    }
+    if (arrivals.size() > 1) {
+      std::array<Handle, kGroup> guesses;
+      for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        guesses[i] = datapath_.exact_.Guess(hashes_[i]);
+        datapath_.megaflows_.Prefetch(guesses[i]);
+      }
+      for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        datapath_.megaflows_.PrefetchActions(guesses[i]);
+      }
     }
   }
 
@@ -73,9 +91,15 @@ class Datapath::Passage {
       TakeBackHits();
       throw;
     }
-    datapath_.ports_.CountReceived(in_port, bytes);
-    for (const auto& [port, bytes_sent] : sent_) {
-      datapath_.ports_.CountSent(port, bytes_sent);
+    if (Port* const port = datapath_.ports_.Find(in_port); port != nullptr) {
+      ++port->rx_packets;
+      port->rx_bytes += bytes;
+    }
+    for (const auto& [number, bytes_sent] : sent_) {
+      if (Port* const port = datapath_.ports_.Find(number); port != nullptr) {
+        ++port->tx_packets;
+        port->tx_bytes += bytes_sent;
+      }
     }
     for (const Reason reason : drops_) {
       datapath_.reasons_.CountDrop(reason);
@@ -145,7 +169,7 @@ class Datapath::Passage {
   }
 
   void Output(std::uint32_t port, const Packet& packet) {
-    if (!datapath_.ports_.Has(port)) {
+    if (datapath_.ports_.Find(port) == nullptr) {
       Drop(kNoSuchPort);
       return;
     }
@@ -173,8 +197,12 @@ class Datapath::Passage {
   }
 
   // Does one action; false if it ends the list.
-  bool DoOne(const std::unique_ptr<const SetAction>& action, Packet& packet, int) {
-    packet.Set(*action);
+  bool DoOne(const std::unique_ptr<const RewriteAction>& action, Packet& packet, int) {
+    packet.Rewrite(*action);
+    return true;
+  }
+  bool DoOne(const SetMetadataAction& action, Packet& packet, int) {
+    packet.SetMetadata(action);
     return true;
   }
   bool DoOne(const PushTagAction& action, Packet& packet, int) {

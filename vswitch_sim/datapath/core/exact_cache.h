@@ -5,7 +5,7 @@
 // tells that. So nothing is ever taken out: what is dead, or has stood for longest, is written
 // over.
 //
-// Cost: 160 bytes a place; a look-up compares 4 tags of 4 bytes, and the key of the one that fits.
+// Cost: 212 bytes a place; a look-up compares 4 tags of 4 bytes, and the key of the one that fits.
 // Thread safety: none.
 
 #ifndef VSWITCH_SIM_DATAPATH_CORE_EXACT_CACHE_H_
@@ -46,11 +46,28 @@ class ExactCache {
     return nullptr;
   }
 
-  // Fetches what Find will read.
+  // Fetches what Guess will read.
   void Prefetch(Word hash) const {
     if (!sets_.empty()) {
       __builtin_prefetch(&sets_[SetOf(hash)]);
     }
+  }
+  // The megaflow that Find will find, more likely than not; and fetches what it will read.
+  Handle Guess(Word hash) const {
+    if (sets_.empty()) {
+      return {};
+    }
+    const Set& set = sets_[SetOf(hash)];
+    for (std::size_t way = 0; way < kWays; ++way) {
+      if (set.tags[way] == TagOf(hash)) {
+        const Entry& entry = entries_[SetOf(hash) * kWays + way];
+        __builtin_prefetch(&entry.key.words[0]);
+        __builtin_prefetch(&entry.key.words[8]);
+        __builtin_prefetch(&entry.key.words[16]);
+        return {set.slots[way], 0};
+      }
+    }
+    return {};
   }
 
   // Remembers the megaflow of a key.
@@ -70,6 +87,7 @@ class ExactCache {
       ++evictions_;
     }
     set.tags[way] = TagOf(hash);
+    set.slots[way] = handle.slot;
     ways[way] = {key, handle};
   }
 
@@ -83,11 +101,13 @@ class ExactCache {
  private:
   static constexpr std::size_t kWays = 4;
 
-  struct Set {
+  struct alignas(64) Set {
     std::uint32_t tags[kWays] = {};
+    // The slots of the entries' megaflows, which are known before the entries are.
+    std::uint32_t slots[kWays] = {};
     std::uint32_t oldest = 0;
   };
-  struct Entry {
+  struct alignas(64) Entry {
     FlowKey key;
     Handle handle;
   };

@@ -105,7 +105,7 @@ Megaflow& Megaflows::Add(MegaflowNumber number, const FlowKey& key, const FlowKe
   MaskTable& table = TableOf(mask);
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.emplace_back().handle.slot = free_slots_.back();
+    slots_.Append().handle.slot = free_slots_.back();
   }
   Megaflow& megaflow = slots_[free_slots_.back()];
   by_number_.emplace(number, free_slots_.back());
@@ -148,7 +148,8 @@ void Megaflows::Remove(Megaflow& megaflow) {
 
 std::vector<MegaflowRecord> Megaflows::RemoveIdle(double used_s) {
   std::vector<MegaflowRecord> removed;
-  for (Megaflow& megaflow : slots_) {
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    Megaflow& megaflow = slots_[slot];
     if (megaflow.mask_table != nullptr && megaflow.counts.used_s <= used_s) {
       removed.emplace_back(megaflow);
       Remove(megaflow);
@@ -160,7 +161,8 @@ std::vector<MegaflowRecord> Megaflows::RemoveIdle(double used_s) {
 
 std::vector<MegaflowRecord> Megaflows::Records() const {
   std::vector<MegaflowRecord> records;
-  for (const Megaflow& megaflow : slots_) {
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot) {
+    const Megaflow& megaflow = slots_[slot];
     if (megaflow.mask_table != nullptr) {
       records.emplace_back(megaflow);
     }

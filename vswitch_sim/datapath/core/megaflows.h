@@ -19,13 +19,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 #include "actions.h"
+#include "chunked.h"
 #include "key.h"
 #include "slot_table.h"
 
@@ -46,15 +46,16 @@ struct MegaflowCounts {
 
 struct MaskTable;
 
-struct Megaflow {
-  MegaflowNumber number = 0;
+// What a packet needs comes first, in one line of memory.
+struct alignas(64) Megaflow {
   Handle handle;
+  Actions actions;
+  MegaflowCounts counts;
   // Null in a slot that is free.
   MaskTable* mask_table = nullptr;
   // Of zeros outside the mask.
   FlowKey key;
-  Actions actions;
-  MegaflowCounts counts;
+  MegaflowNumber number = 0;
 };
 
 // The megaflows of one mask.
@@ -100,6 +101,17 @@ class Megaflows {
 
   // Null if it went.
   Megaflow* At(Handle handle) { return IsThere(handle) ? &slots_[handle.slot] : nullptr; }
+  // Fetch what a packet of a megaflow needs, of which it may turn out to be none.
+  void Prefetch(Handle handle) const {
+    if (handle.slot < slots_.size()) {
+      __builtin_prefetch(&slots_[handle.slot]);
+    }
+  }
+  void PrefetchActions(Handle handle) const {
+    if (handle.slot < slots_.size()) {
+      __builtin_prefetch(slots_[handle.slot].actions.data());
+    }
+  }
   bool IsThere(Handle handle) const {
     return handle.slot < slots_.size() &&
            slots_[handle.slot].handle.generation == handle.generation;
@@ -140,8 +152,7 @@ class Megaflows {
   void SortMasks();
 
   std::size_t size_max_;
-  // By slot; in a deque, where adding one moves none.
-  std::deque<Megaflow> slots_;
+  Chunked<Megaflow> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::unordered_map<MegaflowNumber, std::uint32_t> by_number_;
   std::vector<std::unique_ptr<MaskTable>> mask_tables_;

@@ -57,15 +57,13 @@ class Packet {
   }
   Tracked& tracked() { return tracked_; }
 
-  void Set(const SetAction& action) {
-    for (const std::size_t word : kMetadataWords) {
-      const Word bits = action.mask.words[word] & kMetadata.words[word];
-      key_.words[word] = (key_.words[word] & ~bits) | (action.value.words[word] & bits);
-    }
-    if (action.writes_packet) {
-      Parse();
-      Rewrite(Writable(), headers_, action.value, action.mask);
-    }
+  void SetMetadata(const SetMetadataAction& action) {
+    Word& word = key_.words[action.word];
+    word = (word & ~action.mask) | action.value;
+  }
+  void Rewrite(const RewriteAction& action) {
+    Parse();
+    vswitch::Rewrite(Writable(), headers_, action.value, action.mask);
   }
   void PushTag(const PushTagAction& action) {
     Writable();

@@ -1,6 +1,7 @@
 // The switch's ports, and what went through each.
 //
-// A port that was removed takes its counters with it.
+// A port that was removed takes its counters with it. Cost: numbers below kNearMax are looked up in
+// an array, as most are.
 
 #ifndef VSWITCH_SIM_DATAPATH_CORE_PORTS_H_
 #define VSWITCH_SIM_DATAPATH_CORE_PORTS_H_
@@ -8,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <unordered_map>
+#include <vector>
 
 namespace vswitch {
 
@@ -22,28 +23,38 @@ struct Port {
 class Ports {
  public:
   // Adds a port; one that is there already stays as it is.
-  void Add(std::uint32_t number) { ports_.try_emplace(number); }
-  void Remove(std::uint32_t number) { ports_.erase(number); }
-
-  bool Has(std::uint32_t number) const { return ports_.contains(number); }
-
-  void CountReceived(std::uint32_t number, std::size_t bytes) {
-    if (const auto found = ports_.find(number); found != ports_.end()) {
-      ++found->second.rx_packets;
-      found->second.rx_bytes += bytes;
+  void Add(std::uint32_t number) {
+    const auto place = ports_.try_emplace(number).first;
+    if (number < kNearMax) {
+      if (near_.size() <= number) {
+        near_.resize(number + 1);
+      }
+      near_[number] = &place->second;
     }
   }
-  void CountSent(std::uint32_t number, std::size_t bytes) {
-    if (const auto found = ports_.find(number); found != ports_.end()) {
-      ++found->second.tx_packets;
-      found->second.tx_bytes += bytes;
+  void Remove(std::uint32_t number) {
+    ports_.erase(number);
+    if (number < near_.size()) {
+      near_[number] = nullptr;
     }
   }
 
-  std::map<std::uint32_t, Port> All() const { return {ports_.begin(), ports_.end()}; }
+  // Null if there is none.
+  Port* Find(std::uint32_t number) {
+    if (number < kNearMax) {
+      return number < near_.size() ? near_[number] : nullptr;
+    }
+    const auto found = ports_.find(number);
+    return found != ports_.end() ? &found->second : nullptr;
+  }
+
+  const std::map<std::uint32_t, Port>& All() const { return ports_; }
 
  private:
-  std::unordered_map<std::uint32_t, Port> ports_;
+  static constexpr std::uint32_t kNearMax = 4096;
+
+  std::map<std::uint32_t, Port> ports_;
+  std::vector<Port*> near_;
 };
 
 }  // namespace vswitch
