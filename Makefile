@@ -118,6 +118,7 @@ fuzz: build $(STAMPS)/extra-test ## search on: PROGRAMS (5000) from SEED, ROUNDS
 bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENCH holds options
 	$(call say,measuring: it takes long and wants the machine for itself)
 	@$(VENV_PYTHON) benchmarks/compiling.py
+	@$(VENV_PYTHON) benchmarks/switching.py --json build/switching.json
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
