@@ -157,8 +157,8 @@ class Tracer:
         return self._fabric.underlay.path_mtu(*nodes) > 0
 
     def _steps(self, host: str, trace: Trace, names: Names) -> Iterator[Step]:
-        if trace.root is not None:
-            yield from self._table(host, trace.root, 0, names)
+        for each in trace.passes:
+            yield from self._table(host, each.root, 0, names)
 
     def _table(self, host: str, table: TraceTable, depth: int, names: Names) -> Iterator[Step]:
         stage = names.stages.get(table.table, f"table {table.table}")
@@ -179,6 +179,7 @@ class Tracer:
                 text = names.bucket(host, visit.bucket)
                 yield self._step(host, depth, "bucket", visit.bucket, text, visit.actions)
                 yield from self._actions(host, visit.actions, depth + 1, names)
+            yield from self._actions(host, action.actions, depth, names)
 
     def _step(
         self,

@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Self
 
 import pytest
 from attrs import frozen
@@ -91,7 +92,7 @@ class OpenVSwitch:
         self._control = _Control(folder / "vswitchd.ctl")
         self.received = 0
 
-    def __enter__(self) -> "OpenVSwitch":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -286,7 +287,9 @@ class Bridge:
 
     def sent(self) -> dict[int, list[tuple[int, bytes]]]:
         """What left since this was last asked: (tunnel key, frame) by port; no empty lists."""
-        left = {port: [(0, it) for it in capture.take()] for port, capture in self._captures.items()}
+        left = {
+            port: [(0, it) for it in capture.take()] for port, capture in self._captures.items()
+        }
         by_remote = {remote: port for port, remote in self.tunnels.items()}
         for outer in [] if self._underlay is None else self._underlay.take():
             remote, key, frame = _decapsulated(outer)
@@ -305,7 +308,9 @@ class Bridge:
         numbers = self._numbers or self._datapath_ports()
         by_remote = {str(remote): port for port, remote in self.tunnels.items()}
         for action in split_actions(actions):
-            pushed = re.search(r"ipv4\(src=[^,]*,dst=([^,]*),.*geneve\(.*?vni=(0x[0-9a-f]+)", action)
+            pushed = re.search(
+                r"ipv4\(src=[^,]*,dst=([^,]*),.*geneve\(.*?vni=(0x[0-9a-f]+)", action
+            )
             if action.isdecimal() and int(action) in numbers:
                 yield Sent(numbers[int(action)])
             elif pushed:
@@ -390,7 +395,9 @@ def _encapsulated(source: IPv4Address, frame: bytes, key: int) -> bytes:
     total = (total & 0xFFFF) + (total >> 16)
     ip = ip[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
     udp = struct.pack("!HHHH", 50000, GENEVE_PORT, udp_bytes, 0)
-    return b"".join(macs) + b"\x08\0" + ip + udp + struct.pack("!BBHI", 0, 0, 0x6558, key << 8) + frame
+    return (
+        b"".join(macs) + b"\x08\0" + ip + udp + struct.pack("!BBHI", 0, 0, 0x6558, key << 8) + frame
+    )
 
 
 def _decapsulated(outer: bytes) -> tuple[IPv4Address, int, bytes]:

@@ -1,9 +1,9 @@
 """Simulated switches, and the network that joins them.
 
 A `Switch` is an OpenFlow switch over real frames: flow tables, groups, meters, connection
-tracking, caches that never change an answer, and traces. A `Fabric` puts one on each host of an L3 `Underlay` and carries frames
-between them in STT tunnels. Errors are `FlowError` and `TopologyError`; packets never raise, they
-are dropped under a name.
+tracking, caches that never change an answer, and traces. A `Fabric` puts one on each host of an L3
+`Underlay` and carries frames between them in STT tunnels. Errors are `FlowError` and
+`TopologyError`; packets never raise, they are dropped under a name.
 
 Imports nothing else of this project.
 """
@@ -34,6 +34,7 @@ from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
 from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBand
 from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
+from vswitch_sim.ofctl import flow_lines, group_lines, meter_lines
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.statistics import (
     CacheStatistics,
@@ -100,4 +101,7 @@ __all__ = [
     "TracePass",
     "TraceTable",
     "Underlay",
+    "flow_lines",
+    "group_lines",
+    "meter_lines",
 ]

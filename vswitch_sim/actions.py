@@ -4,13 +4,14 @@ All are immutable values that check themselves when made. Their text is what `ov
 What connection tracking and learning take besides stands in `connection` and `learn`.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Union
 
 from attrs import field, frozen
 
 from vswitch_sim.errors import FlowError
 from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field, known_field
-from vswitch_sim.subfield import Subfield
+from vswitch_sim.subfield import Subfield, as_subfield
 from vswitch_sim.values import format_value
 
 if TYPE_CHECKING:
@@ -73,10 +74,16 @@ class SetField:
 
     def __str__(self) -> str:
         known = FIELDS[self.field]
-        # OVS writes this value in decimal.
-        text = str(self.value) if known.name == "vlan_vid" else format_value(known, self.value)
-        mask = "" if self.is_whole else f"/{format_value(known, self.bits)}"
-        return f"set_field:{text}{mask}->{known.action_name}"
+        value, mask = format_value(known, self.value), format_value(known, self.bits)
+        # Open vSwitch writes these unlike it does in a match.
+        if known.form == "number":
+            mask = f"{self.bits:#x}"
+        elif known.form == "label":
+            value, mask = f"{self.value:#x}", f"{self.bits:#x}"
+        elif known.name == "vlan_vid" and self.is_whole:
+            value = str(self.value)
+        text = value if self.is_whole else f"{value}/{mask}"
+        return f"set_field:{text}->{known.action_name}"
 
 
 def _fitting(destination: "str | Subfield", action: "Move") -> Subfield:
@@ -97,7 +104,7 @@ class Move:
         FlowError: an unknown field, a read-only destination, or parts of different sizes.
     """
 
-    source: Subfield = field(converter=Subfield.of)
+    source: Subfield = field(converter=as_subfield)
     given: "str | Subfield" = field(alias="destination", eq=False, repr=False)
     destination: Subfield = field(init=False)
 
@@ -175,7 +182,7 @@ class Output:
 class OutputRegister:
     """Send a copy to the port whose number stands in a field, or part of one."""
 
-    source: Subfield = field(converter=Subfield.of)
+    source: Subfield = field(converter=as_subfield)
 
     def __attrs_post_init__(self) -> None:
         if self.source.n_bits > 32:
@@ -242,11 +249,15 @@ class Controller:
         return f"controller(reason={self.reason})"
 
 
+def _as_actions(actions: Iterable["Action"]) -> tuple["Action", ...]:
+    return tuple(actions)
+
+
 @frozen
 class Clone:
     """Do actions to a copy of the packet."""
 
-    actions: tuple["Action", ...] = field(converter=tuple)
+    actions: tuple["Action", ...] = field(converter=_as_actions)
 
     def __str__(self) -> str:
         return f"clone({format_actions(self.actions)})"

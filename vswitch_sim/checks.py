@@ -18,7 +18,11 @@ from vswitch_sim.actions import (
 from vswitch_sim.connection import Ct
 from vswitch_sim.fields import FIELDS
 from vswitch_sim.match import Match
+from vswitch_sim.values import CT_STATES
 
+# A flow key has room for so many.
+TAGS_MAX = 2
+_INVALID = 1 << CT_STATES.index("inv")
 # When an action set writes fields.
 _SETTING = 3
 
@@ -34,28 +38,42 @@ def needed_layers(action: Action) -> tuple[str, ...]:
             return (source.field.needs, destination.field.needs, *tag)
         case OutputRegister(source=source):
             return (source.field.needs,)
-        case DecTtl() | Ct():
+        case Ct(nat=nat, alg=alg):
+            address = "" if nat is None else nat.address_min
+            version = ("ipv6" if ":" in address else "ipv4") if address else "ip"
+            return (version, *({"ftp": ("tcp",), "tftp": ("udp",)}.get(alg, ())))
+        case DecTtl():
             return ("ip",)
         case PopVlan():
             return ("vlan",)
     return ()
 
 
-def lacking_layer(match: Match, actions: Iterable[Action], tagged: bool = False) -> str:
+def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = None) -> str:
     """What a match does not promise that one of the actions needs; "" if it promises all.
 
-    A tag that was pushed before is there: `tagged` says that one was.
+    `n_tags` is how many tags there are for sure by then, as one may be pushed before it is needed;
+    at first those that the match promises.
     """
+    untagged = match.missing_layer("vlan")
+    if n_tags is None:
+        n_tags = 0 if untagged else 1
     for action in actions:
         if isinstance(action, Clone):
-            lacking = lacking_layer(match, action.actions, tagged)
+            lacking = lacking_layer(match, action.actions, n_tags)
             if lacking:
                 return lacking
         for needs in needed_layers(action):
-            lacking = "" if needs == "vlan" and tagged else match.missing_layer(needs)
+            lacking = match.missing_layer(needs)
+            if needs == "vlan":
+                lacking = "" if n_tags else untagged or "a second tag, which cannot be asked for"
             if lacking:
                 return f"{action} needs {lacking}"
-        tagged = isinstance(action, PushVlan) or (tagged and not isinstance(action, PopVlan))
+        if isinstance(action, PushVlan) and n_tags >= TAGS_MAX:
+            return f"{action} needs fewer than {TAGS_MAX} tags"
+        if isinstance(action, Ct) and action.commit and match.get("ct_state")[0] & _INVALID:
+            return f"{action} needs packets other than ct_state=+inv"
+        n_tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
     return ""
 
 

@@ -12,7 +12,9 @@ vSwitch (Pfaff et al., NSDI 2015, section 5), which keep the bits that a look-up
   has them: the values are kept in order, and the key's neighbours tell the first bit in which it
   differs from all. That is what a prefix trie would answer.
 
-Any two keys that agree in the bits read hit the same flow: that is what makes megaflows right.
+Any two keys that agree in the bits read take the same way, read the same bits and hit the same
+flow: that is what makes megaflows right, and disjoint. So what a look-up has tested counts, though
+it told nothing: of two addresses, one that some flow has and one that none has, both.
 
 Cost: a look-up is one probe for each stage of each distinct mask at worst, whatever the number of
 flows; k insertions or removals into a subtable of n flows that match addresses take O(k + n).
@@ -166,13 +168,16 @@ class _Subtable:
 
     def find(self, version: int, key: int) -> tuple[FlowEntry | None, int]:
         """The entry that hits, and the bits that were read."""
+        done = 0
         for stage in self.stages:
             for ordered in stage.ordered:
                 read = ordered.read(key)
                 if read:
-                    return None, read
-            if key & stage.mask not in stage.index:
-                return None, stage.mask
+                    return None, done | read
+                done |= ordered.mask
+            done = stage.mask
+            if key & done not in stage.index:
+                return None, done
         for entry in self.entries.get(key & self.mask, ()):
             if entry.since <= version < entry.until:
                 return entry, self.mask

@@ -5,6 +5,7 @@ rewritten. With one, a copy is looked up there with `ct_state` and its like set;
 `ct` go on without them.
 """
 
+from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
@@ -63,7 +64,7 @@ class Nat:
     def __str__(self) -> str:
         if not self.kind:
             return "nat"
-        text = self.kind
+        text: str = self.kind
         if self.address_min:
             colon = ":" in self.address_min and self.port_min
             low, high = self.address_min, self.address_max
@@ -78,6 +79,10 @@ class Nat:
 
 def _zone(zone: int | str | Subfield) -> int | Subfield:
     return zone if isinstance(zone, int) else Subfield.of(zone)
+
+
+def _as_actions(actions: Iterable[SetField | Move]) -> tuple[SetField | Move, ...]:
+    return tuple(actions)
 
 
 @frozen
@@ -101,7 +106,7 @@ class Ct:
     table: int | None = None
     commit: bool = False
     force: bool = False
-    actions: tuple[SetField | Move, ...] = field(default=(), converter=tuple)
+    actions: tuple[SetField | Move, ...] = field(default=(), converter=_as_actions)
     nat: Nat | None = None
     alg: str = ""
 
@@ -136,7 +141,7 @@ class Ct:
             parts.append(f"exec({','.join(map(str, self.actions))})")
         if self.alg:
             parts.append(f"alg={self.alg}")
-        return f"ct({','.join(parts)})" if parts else "ct"
+        return f"ct({','.join(parts)})"
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

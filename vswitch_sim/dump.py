@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from vswitch_sim.actions import format_actions
 from vswitch_sim.datapath._core import Megaflow
 from vswitch_sim.flow import Flow, format_timeouts
-from vswitch_sim.actions import format_actions
 from vswitch_sim.statistics import FlowStatistics
 from vswitch_sim.tables import GroupEntry
 from vswitch_sim.text import format_datapath_actions, format_datapath_flow

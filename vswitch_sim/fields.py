@@ -260,4 +260,3 @@ def widened(key: int, mask: int) -> int:
     if has_layer(key, "ip")[0]:
         return mask & ~_L4_MASK if FIELDS["ip_frag"].of(key) & 2 else mask
     return mask if has_layer(key, "arp")[0] else mask & _BELOW_IP
-

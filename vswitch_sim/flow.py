@@ -157,6 +157,10 @@ class Bucket:
         return f"group_id={self.group},{self.text}"
 
 
+def _as_names(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)
+
+
 @frozen
 class GroupType:
     """What a group does with its buckets.
@@ -170,7 +174,7 @@ class GroupType:
 
     group: int
     kind: GroupKind = "all"
-    fields: tuple[str, ...] = field(default=(), converter=tuple)
+    fields: tuple[str, ...] = field(default=(), converter=_as_names)
 
     def __attrs_post_init__(self) -> None:
         if not 0 <= self.group <= WORD_MAX:
@@ -179,7 +183,7 @@ class GroupType:
             raise FlowError(f"{self}: a group is of type all, select, ff or indirect")
         if self.fields and self.kind != "select":
             raise FlowError(f"{self}: only a group of type select hashes fields")
-        Match.of(**{name: (0, 0) for name in self.fields})
+        Match.of(**dict.fromkeys(self.fields, (0, 0)))
 
     @property
     def identity(self) -> int:

@@ -4,7 +4,7 @@ As far as a table of learned addresses needs it: the flow matches parts of field
 or on what the packet has there or elsewhere; it writes fields, likewise, and outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import field, frozen
 
@@ -18,7 +18,7 @@ from vswitch_sim.actions import (
 from vswitch_sim.errors import FlowError
 from vswitch_sim.flow import Flow, format_timeouts
 from vswitch_sim.match import Match
-from vswitch_sim.subfield import Subfield
+from vswitch_sim.subfield import Subfield, as_subfield
 from vswitch_sim.values import format_value
 
 
@@ -30,7 +30,7 @@ def _source(source: int | str | Subfield) -> int | Subfield:
 class _Copy:
     """A part of a field of the learned flow, and the value or the part of the packet for it."""
 
-    destination: Subfield = field(converter=Subfield.of)
+    destination: Subfield = field(converter=as_subfield)
     source: int | Subfield = field(converter=_source)
 
     def __attrs_post_init__(self) -> None:
@@ -77,10 +77,17 @@ class LearnLoad(_Copy):
 class LearnOutput:
     """The learned flow sends packets to the port whose number stands in `source` now."""
 
-    source: Subfield = field(converter=Subfield.of)
+    source: Subfield = field(converter=as_subfield)
 
     def __str__(self) -> str:
         return f"output:{self.source}"
+
+
+Spec = LearnMatch | LearnLoad | LearnOutput
+
+
+def _as_specs(specs: Iterable[Spec]) -> tuple[Spec, ...]:
+    return tuple(specs)
 
 
 @frozen
@@ -92,7 +99,7 @@ class Learn:
     """
 
     table: int
-    specs: tuple[LearnMatch | LearnLoad | LearnOutput, ...] = field(converter=tuple)
+    specs: tuple[Spec, ...] = field(converter=_as_specs)
     priority: int = 32768
     idle_timeout: int = 0
     hard_timeout: int = 0
@@ -145,4 +152,3 @@ class Learn:
         if self.cookie:
             parts.append(f"cookie={self.cookie:#x}")
         return f"learn({','.join([*parts, *map(str, self.specs)])})"
-

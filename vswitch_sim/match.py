@@ -2,8 +2,8 @@
 
 A `Match` maps fields to (value, mask) pairs; a packet is covered if it agrees with each in every
 bit of the mask. It is checked once, when it is made, as a switch would: widths, bits outside the
-mask, prerequisites. Of `xreg0` and its like it keeps the registers they are made of. Equal matches are equal objects: fields stand in one order, and a field whose
-mask is 0 is dropped.
+mask, prerequisites. Of `xreg0` and its like it keeps the registers they are made of. Equal matches
+are equal objects: fields stand in one order, and a field whose mask is 0 is dropped.
 
 The two integers `key_value` and `key_mask` are the same match over flow keys (see `fields`), and
 are all the switch itself looks at.

@@ -5,8 +5,13 @@ from attrs import frozen
 
 @frozen
 class Port:
-    """A port: its OpenFlow number, its name, what it leads to (`vif`, `tunnel`, …), and whether it
-    is up: what a fast failover group goes by.
+    """A port of a switch.
+
+    Attributes:
+        number: its OpenFlow number.
+        name: its name, one of its kind.
+        kind: what it leads to (`vif`, `tunnel`, …).
+        is_up: what a fast failover group goes by.
     """
 
     number: int

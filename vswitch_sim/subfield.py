@@ -83,3 +83,8 @@ class Subfield:
             return f"{name}[]"
         end = self.low + self.n_bits - 1
         return f"{name}[{self.low}]" if self.n_bits == 1 else f"{name}[{self.low}..{end}]"
+
+
+def as_subfield(part: str | Subfield) -> Subfield:
+    """The part that a text names; see `Subfield.of`."""
+    return Subfield.of(part)

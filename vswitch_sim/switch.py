@@ -7,7 +7,7 @@
     print(switch.trace(1, frame))     # the same without a trace in counters or cache
 
 A frame goes through the datapath, in C++; what that does not know it asks the slow path, once for
-every megaflow (see `slowpath`). Time is simulated: it is what `process` and its like were last told.
+every megaflow (see `slowpath`). Time is simulated: it is what `process` or `advance` was last told.
 
 Invariants: `apply` does all of an update or nothing of it, and a packet sees all or nothing of it,
 whatever threads they are in; what `process` returns never depends on what the caches hold; every

@@ -115,8 +115,10 @@ class Tables:
         version = self.versions.current + 1
         change = Change(
             tuple(self._flows[Flow, old.identity] for old in _of(Flow, update.remove)),
-            tuple(FlowEntry(new, version, FOREVER, 0, 0, now_s, now_s, now_s)
-                  for new in _of(Flow, update.add)),
+            tuple(
+                FlowEntry(new, version, FOREVER, 0, 0, now_s, now_s, now_s)
+                for new in _of(Flow, update.add)
+            ),
             frozenset(groups),
             frozenset(entry.meter for entry in _of(MeterBand, update.remove + update.add)),
         )
@@ -160,7 +162,11 @@ class Tables:
             self.meters.unstage(meter, version)
 
     def _stage(
-        self, update: FlowUpdate, change: Change, groups: Mapping[int, GroupEntry | None], version: int
+        self,
+        update: FlowUpdate,
+        change: Change,
+        groups: Mapping[int, GroupEntry | None],
+        version: int,
     ) -> None:
         for table, entries in _by_table(change.added).items():
             self.classifiers.setdefault(table, Classifier()).insert(entries)

@@ -50,9 +50,7 @@ def rows_of(key: int, mask: int) -> Rows:
 def format_key(key: int) -> str:
     """A flow key as `ofproto/trace` shows it: what the packet has, and metadata that is not 0."""
     rows = [
-        row
-        for row in rows_of(key, -1)
-        if row[1] or FIELDS[row[0]].needs or row[0] in _ALWAYS_TOLD
+        row for row in rows_of(key, -1) if row[1] or FIELDS[row[0]].needs or row[0] in _ALWAYS_TOLD
     ]
     return ",".join(format_rows(rows))
 
@@ -126,8 +124,10 @@ def _sets(value: int, mask: int, key: int) -> Iterator[str]:
     return (f"set({header})" for header in _headers(rows, _HEADERS))
 
 
-def _headers(rows: Mapping[str, tuple[int, int]], headers: Iterator[str] | Sequence[str]
-             | Mapping[str, object]) -> Iterator[str]:
+def _headers(
+    rows: Mapping[str, tuple[int, int]],
+    headers: Iterator[str] | Sequence[str] | Mapping[str, object],
+) -> Iterator[str]:
     for header in headers:
         names = _HEADERS[header]
         version = {"ipv4": "ipv4_", "ipv6": "ipv6_"}.get(header)

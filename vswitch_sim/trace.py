@@ -205,8 +205,7 @@ def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
         yield f"{margin}    drop"
     if table.registers:
         shown = (
-            f"{name}={format_value(FIELDS[name], value)}"
-            for name, value in table.registers.items()
+            f"{name}={format_value(FIELDS[name], value)}" for name, value in table.registers.items()
         )
         yield f"{margin}    => {','.join(shown)}"
 

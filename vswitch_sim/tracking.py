@@ -19,7 +19,7 @@ def connection_of(action: Ct, subject: Subject) -> tuple["Connection", int]:
     if not isinstance(zone, int):
         read |= zone.key_mask
         zone = zone.of_key(subject.key)
-    connection: "Connection" = {"zone": zone, "commit": action.commit, "force": action.force}
+    connection: Connection = {"zone": zone, "commit": action.commit, "force": action.force}
     written, values = _written(action, subject)
     for name, (value, mask) in values.items():
         if name == "ct_mark":
@@ -49,7 +49,7 @@ def _written(action: Ct, subject: Subject) -> tuple[int, dict[str, tuple[int, in
 
 
 def _nat(given: Nat) -> "DatapathNat":
-    nat: "DatapathNat" = {}
+    nat: DatapathNat = {}
     if given.kind:
         nat["source"] = given.kind == "src"
     if given.address_min:

@@ -6,7 +6,20 @@ from ipaddress import IPv6Address
 from vswitch_sim.fields import Field
 
 CT_STATES = ("new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat")
-TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]")
+TCP_FLAGS = (
+    "fin",
+    "syn",
+    "rst",
+    "psh",
+    "ack",
+    "urg",
+    "ece",
+    "cwr",
+    "ns",
+    "[200]",
+    "[400]",
+    "[800]",
+)
 _FRAGMENTS: Mapping[tuple[int, int], str] = {
     (0, 3): "no",
     (1, 3): "first",
@@ -59,7 +72,7 @@ def format_masked(field: Field, value: int, mask: int) -> str:
         ones = mask.bit_count()
         if mask == prefix_mask(field, ones):
             return f"{format_value(field, value)}/{ones}"
-    if field.form in ("number", "eth_type", "label"):
+    if field.form in ("number", "eth_type"):
         return f"{value:#x}/{mask:#x}"
     return f"{format_value(field, value)}/{format_value(field, mask)}"
 

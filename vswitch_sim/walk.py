@@ -11,12 +11,17 @@ from vswitch_sim.tables import Count
 
 @define(eq=False)
 class Step:
-    """One action done; `note` says what was odd, and nested lookups and buckets are inside."""
+    """One action done.
+
+    Attributes:
+        note: what was odd.
+        visits: lookups and buckets within it.
+        steps: what a clone did.
+    """
 
     action: Action
     note: str = ""
     visits: list["Visit | BucketVisit"] = field(factory=list)
-    # What a clone did.
     steps: list["Step"] = field(factory=list)
 
 

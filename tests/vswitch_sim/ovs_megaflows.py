@@ -69,5 +69,3 @@ def _number(form: str, text: str, width: int) -> int:
         return int(text.replace(":", ""), 16)
     assert _NUMBER.fullmatch(text), text
     return int(text, 0)
-
-

@@ -208,14 +208,16 @@ class Chooser:
             return OutputRegister(rng.choice(("reg0[0..1]", "in_port[0..15]", "metadata[0..1]")))
         return Output(rng.choice(ports))
 
-    def connection(self) -> Action:
+    def connection(self, table: int) -> Action:
         rng = self.rng
+        # Never back: a loop through connection tracking is cut by each datapath at its own depth.
+        tables = [None, *(other for other in TABLES[2:] if other > table)]
         nats = (None, None, Nat(), Nat("src", "10.0.0.9"), Nat("dst", "10.0.0.2", port_min=81))
         commit = rng.random() < 0.6
         nat = rng.choice(nats)
         return Ct(
             zone=rng.choice((0, 5)),
-            table=rng.choice((None, 2, 3, 3)),
+            table=rng.choice(tables),
             commit=commit,
             force=commit and rng.random() < 0.2,
             actions=[SetField("ct_mark", 1, rng.choice((1, 3)))] if commit else [],
@@ -232,11 +234,11 @@ class Chooser:
         if draw < 0.8:
             # Most often onwards: else most packets end in loops.
             later = [other for other in TABLES if other > table]
-            return Resubmit(rng.choice(later or TABLES) if rng.random() < 0.97 else table)
+            return Resubmit(rng.choice(later or [table]) if rng.random() < 0.97 else table)
         if draw < 0.87:
             return Group(rng.choice(GROUPS))
         if draw < 0.93 and self.connections:
-            return self.connection()
+            return self.connection(table)
         if draw < 0.96 and depth < 2:
             return Clone(self.action(table, depth + 1) for _ in range(rng.randrange(1, 3)))
         if draw < 0.97 or not self.slow:
@@ -303,7 +305,7 @@ class Chooser:
         rng = self.rng
         then: Action = Output(rng.choice(PORTS))
         if rng.random() < 0.3:
-            then = Resubmit(rng.choice(TABLES[2:]))
+            then = Resubmit(TABLES[-1])
         actions = [then]
         if rng.random() < 0.6:
             actions.insert(0, SetField(rng.choice(("eth_dst", "eth_src")), rng.choice(MACS)))

@@ -23,7 +23,7 @@ def key_of(packet) -> tuple:
 def passed(switch: Switch, key: int) -> tuple:
     """What a key's walk passes and comes to, in the tables as they are."""
     slow = switch._slow
-    walk = translate(slow.view(slow.tables.versions.current), key, lambda state: 1)
+    walk = translate(slow.view(slow.tables.versions.current), key, lambda _: 1)
     return walk.entries, walk.actions
 
 

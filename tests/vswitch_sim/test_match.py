@@ -247,7 +247,7 @@ def test_a_match_reads_like_a_mapping():
         (Output(FLOOD), "FLOOD"),
         (Clone((Output(1),)), "clone(output:1)"),
         (Note(b"\1\2"), "note:01.02.00.00.00.00"),
-        (Ct(), "ct"),
+        (Ct(), "ct()"),
         (Ct(zone=5, nat=Nat()), "ct(zone=5,nat)"),
         (
             Ct(
@@ -259,9 +259,11 @@ def test_a_match_reads_like_a_mapping():
                 nat=Nat("src", "10.0.0.1", "10.0.0.5", 100, 200, persistent=True),
                 alg="ftp",
             ),
-            "ct(commit,force,table=3,zone=NXM_NX_REG0[0..15],"
-            "nat(src=10.0.0.1-10.0.0.5:100-200,persistent),"
-            "exec(set_field:0x1/0xf->ct_mark,set_field:0x5->ct_label),alg=ftp)",
+            (
+                "ct(commit,force,table=3,zone=NXM_NX_REG0[0..15],"
+                "nat(src=10.0.0.1-10.0.0.5:100-200,persistent),"
+                "exec(set_field:0x1/0xf->ct_mark,set_field:0x5->ct_label),alg=ftp)"
+            ),
         ),
         (
             Learn(
@@ -279,9 +281,12 @@ def test_a_match_reads_like_a_mapping():
                 hard_timeout=6,
                 cookie=5,
             ),
-            "learn(table=10,idle_timeout=5,hard_timeout=6,priority=7,cookie=0x5,"
-            "OXM_OF_VLAN_VID[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],reg3=0x5,"
-            "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],output:OXM_OF_IN_PORT[])",
+            (
+                "learn(table=10,idle_timeout=5,hard_timeout=6,priority=7,cookie=0x5,"
+                "OXM_OF_VLAN_VID[0..11],NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],reg3=0x5,"
+                "load:0x5->NXM_NX_REG1[],load:OXM_OF_IN_PORT[]->NXM_NX_REG0[],"
+                "output:OXM_OF_IN_PORT[])"
+            ),
         ),
         (DecTtl(), "dec_ttl"),
         (Output(4), "output:4"),
@@ -309,6 +314,21 @@ def test_actions_read_like_ovs_ofctl(action, text):
         (lambda: SetField("reg0", 3, 1), "bits outside the mask"),
         (lambda: SetField.part("reg0[0..1]", 4), "has 2 bits: 0x4 does not fit"),
         (lambda: OutputRegister("metadata"), "a port number has at most 32 bits"),
+        (lambda: Flow(0, 1, Match.of(vlan_vid=0x1001), (PopVlan(),) * 2), "needs a second tag"),
+        (lambda: Flow(0, 1, Match(), (PushVlan(),) * 3), "needs fewer than 2 tags in the match"),
+        (
+            lambda: Flow(
+                *(0, 1, Match.of(eth_type=0x0800, ct_state=(0x30, 0x30)), (Ct(commit=True),))
+            ),
+            "needs packets other than ct_state=.inv",
+        ),
+        (lambda: Flow(0, 1, Match.of(eth_type=0x0800), (Ct(alg="ftp"),)), "needs ip_proto=0x0006"),
+        (
+            lambda: Flow(
+                0, 1, Match.of(eth_type=0x86DD), (Ct(commit=True, nat=Nat("src", "1.2.3.4")),)
+            ),
+            "needs eth_type=0x0800 in the match",
+        ),
         (lambda: Output(0xFFFFFFFD), "there are IN_PORT, FLOOD and ALL"),
         (lambda: PushVlan(0x9100), "is 0x8100 or 0x88a8"),
         (lambda: Meter(0), "meter must be in"),
@@ -346,7 +366,10 @@ def test_actions_read_like_ovs_ofctl(action, text):
             lambda: Flow(3, 1, Match.of(eth_type=0x0800), (SetField("tcp_dst", 1),)),
             r"flow table=3, priority=1,ip actions=.*: set_field:1->tcp_dst needs ip_proto=0x0006",
         ),
-        (lambda: Flow(0, 1, Match(), (DecTtl(),)), "dec_ttl needs eth_type=0x0800 or eth_type=0x86dd in the"),
+        (
+            lambda: Flow(0, 1, Match(), (DecTtl(),)),
+            "dec_ttl needs eth_type=0x0800 or eth_type=0x86dd in the",
+        ),
         (lambda: Flow(0, 1, Match(), (SetField("vlan_vid", 0x1001),)), "needs vlan_vid=0x1000"),
     ],
 )
@@ -364,9 +387,7 @@ def test_flows_and_buckets_read_like_ovs_ofctl():
     timed = Flow(0, 0, Match(), (), idle_timeout=5, hard_timeout=6)
     assert str(timed) == "table=0, idle_timeout=5, hard_timeout=6, priority=0 actions=drop"
     bucket = Bucket(1, 2, (Output(3),), weight=5, watch_port=3)
-    assert str(bucket) == (
-        "group_id=1,bucket=bucket_id:2,weight:5,watch_port:3,actions=output:3"
-    )
+    assert str(bucket) == ("group_id=1,bucket=bucket_id:2,weight:5,watch_port:3,actions=output:3")
     assert str(GroupType(1, "select", ["eth_src"])) == (
         "group_id=1,type=select,selection_method=hash,fields(eth_src)"
     )

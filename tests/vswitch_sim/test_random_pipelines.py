@@ -87,7 +87,8 @@ class Pair:
         self.n_packets += len(packets)
         expected = [self.uncached.process(port, frame, 0, now_s) for port, frame in packets]
         if batch:
-            left = self.cached.process_batch(*zip(*packets, strict=True), now_s)
+            in_ports, frames = [port for port, _ in packets], [frame for _, frame in packets]
+            left = self.cached.process_batch(in_ports, frames, now_s)
             assert left == [
                 (place, egress.port, egress.tun_id, egress.frame)
                 for place, egresses in enumerate(expected)
