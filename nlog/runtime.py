@@ -24,7 +24,7 @@ from nlog.lower import lower
 from nlog.planner import plan, replan
 from nlog.profile import Profile, profile
 from nlog.program import Program, Table
-from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
+from nlog.refusals import EXHAUSTED, NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
 from nlog.tables import Snapshot, TableView, row_trouble
 from nlog.transaction import Transaction
@@ -145,7 +145,8 @@ class Engine:
         """Why `row` is in `table`: a smallest derivation, from the input rows by rules.
 
         KeyError if there is no such table, TypeError if the row does not fit it, LookupError if the
-        row is not in it. Costs nothing until it is called, then indexes that stay.
+        row is not in it, TransactionError if there is no room for the search. Costs nothing until
+        it is called, then indexes that stay.
         """
         declared = self.program.table(table)
         with self._lock:
@@ -154,7 +155,10 @@ class Engine:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
                 self._explainer = Explainer(self.program, self._lowered, self._layout, self._core)
-            return self._explainer.explain(table, found)
+            try:
+                return self._explainer.explain(table, found)
+            except EXHAUSTED as error:
+                raise refusal(error, self._lowered, self.limits, self._layout.names, "") from None
 
     def _committed(self, table: Table, row: Sequence[Any]) -> Row | None:
         """The row as the table holds it, in canonical form; None if it is not there."""

@@ -146,7 +146,7 @@ void ApplyInFull(const Rule& rule, CommitState& state) {
 
 void MaintainByCounting(const Stratum& stratum, CommitState& state) {
   for (const Rule& rule : stratum.rules) {
-    if (WasEmpty(rule, state)) {
+    if (stratum.is_renewed || WasEmpty(rule, state)) {
       ApplyInFull(rule, state);
       continue;
     }

@@ -5,7 +5,6 @@
 #include "table.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 namespace nlog::core {
 
@@ -40,6 +39,17 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
   return indexes_.size() - 1;
 }
 
+template <typename RowWords>
+void Table::Reserve(Index& index, std::size_t count, const RowWords& row) const {
+  if (index.places_next_max() > places_max_) [[unlikely]] {
+    const auto key = [&](std::size_t i) { return row[index.columns()[i]]; };
+    if (index.PlacesAfter(rows_, key) > places_max_) {
+      throw CapacityError(CapacityError::What::kPlaces, places_max_, number_);
+    }
+  }
+  index.Reserve(count);
+}
+
 Index Table::MakeIndex(const std::vector<std::uint32_t>& columns) const {
   Index index(columns);
   std::vector<bool> is_free(row_limit(), false);
@@ -48,7 +58,7 @@ Index Table::MakeIndex(const std::vector<std::uint32_t>& columns) const {
   }
   for (RowId row = 0; row < row_limit(); ++row) {
     if (!is_free[row]) {
-      index.Reserve(row_limit());
+      Reserve(index, row_limit(), rows_[row]);
       index.Link(rows_, row);
     }
   }
@@ -81,8 +91,8 @@ RowId Table::Obtain(const Word* words, std::uint32_t hash) {
     return known;
   }
   const bool is_fresh = free_.empty();
-  if (is_fresh && states_.size() >= kNoRow) {
-    throw std::length_error("a table holds at most 2^32 - 1 rows");
+  if (is_fresh && states_.size() >= rows_max_) [[unlikely]] {
+    throw CapacityError(CapacityError::What::kRows, rows_max_, number_);
   }
   const RowId row = is_fresh ? row_limit() : free_.back();
   const std::size_t count = std::max<std::size_t>(states_.size(), std::size_t{row} + 1);
@@ -90,7 +100,7 @@ RowId Table::Obtain(const Word* words, std::uint32_t hash) {
   states_.Reserve(count);
   slots_.ReserveOne();
   for (Index& index : indexes_) {
-    index.Reserve(count);
+    Reserve(index, count, words);
   }
   if (is_fresh) {
     states_.PushBack(0);

@@ -21,8 +21,8 @@
 // the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 4
 // bytes a row beside its words, 11 to 16 for the hash of whole rows, and the indexes'. Every change
 // O(number of indexes) expected; Seal, Commit and Rollback are linear in the touched rows. Errors:
-// std::bad_alloc and std::length_error (2^32 - 1 rows) leave the table as it was. Thread safety:
-// none; const methods may run concurrently.
+// std::bad_alloc and CapacityError (which names the table's number) leave the table as it was.
+// Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_TABLE_H_
 #define NLOG_ENGINE_CORE_TABLE_H_
@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "array.h"
+#include "capacities.h"
 #include "hash_slots.h"
 #include "index.h"
 #include "rows.h"
@@ -68,7 +69,8 @@ class RowNumbers {
 class Table {
  public:
   // A table without columns can hold one row, the empty one.
-  explicit Table(std::size_t width) : rows_(width) {}
+  explicit Table(std::size_t width, std::uint32_t number = 0, const Capacities& capacities = {})
+      : rows_(width), number_(number), rows_max_(capacities.rows), places_max_(capacities.places) {}
 
   std::size_t width() const { return rows_.width(); }
   // The number of rows in the old view.
@@ -229,6 +231,9 @@ class Table {
     }
   }
 
+  // Makes room for the next Link, of a row with words row[0], row[1], … Throws CapacityError.
+  template <typename RowWords>
+  void Reserve(Index& index, std::size_t count, const RowWords& row) const;
   Index MakeIndex(const std::vector<std::uint32_t>& columns) const;
   void Log(RowId row);
   void SetCount(RowId row, std::int64_t count);
@@ -244,6 +249,9 @@ class Table {
   HashSlots slots_;
   std::vector<Index> indexes_;
   std::size_t size_ = 0;
+  std::uint32_t number_;
+  std::size_t rows_max_;
+  std::size_t places_max_;
 
   // Rows from here on were stored by the running transaction, and are not logged.
   RowId fresh_ = 0;
