@@ -166,7 +166,9 @@ class PipelineCompiler {
   }
 
   Step Lay(const TestPlan& plan) {
-    return LayFunction(Step::Kind::kTest, plan.function, plan.arguments);
+    Step step = LayFunction(Step::Kind::kTest, plan.function, plan.arguments);
+    step.is_difference = plan.function == "ne";
+    return step;
   }
 
   Step LayFunction(Step::Kind kind, const std::string& name,

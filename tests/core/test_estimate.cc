@@ -1,0 +1,48 @@
+// What a sample tells of the whole, where the whole is known.
+
+#include "nlog/engine/core/estimate.h"
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "check.h"
+
+namespace nlog::core {
+namespace {
+
+constexpr std::size_t kParts = 16;
+
+// How many times too many different values a sample of draws from `values` numbers makes of them.
+double Excess(std::size_t draws, std::size_t values) {
+  std::mt19937 random(1);
+  std::set<std::size_t> seen;
+  Yield half{};
+  Yield whole{};
+  for (std::size_t i = 1; i <= draws; ++i) {
+    seen.insert(random() % values);
+    if (i == draws / kParts / 2) {
+      half = {i, seen.size()};
+    } else if (i == draws / kParts) {
+      whole = {i, seen.size()};
+    }
+  }
+  return static_cast<double>(ExtrapolateDistinct(half, whole, kParts)) /
+         static_cast<double>(seen.size());
+}
+
+TEST(RowsThatRarelyRepeatAreExpectedClosely) {
+  CHECK(ExtrapolateDistinct({50, 50}, {100, 100}, kParts) == 1600);
+  CHECK(Excess(100'000, 1'000'000) > 0.97 && Excess(100'000, 1'000'000) < 1.03);
+  CHECK(Excess(100'000, 150'000) > 0.9 && Excess(100'000, 150'000) < 1.15);
+}
+
+TEST(RowsThatOftenRepeatAreNotExpectedByTheirDerivations) {
+  CHECK(Excess(100'000, 1'000) <= 1.26);
+  CHECK(ExtrapolateDistinct({50, 1}, {100, 1}, kParts) <= kParts);
+  CHECK(ExtrapolateDistinct({0, 0}, {0, 0}, kParts) == 0);
+}
+
+}  // namespace
+}  // namespace nlog::core
