@@ -5,6 +5,7 @@ Ctrl-C ends it at once, and what was measured until then is still printed and wr
 
 import json
 import platform
+import sys
 from pathlib import Path
 
 import click
@@ -74,7 +75,7 @@ def main(
             [Entry(name, size, tuple(names))] if one_size else sizes.entries(name, size, names)
         )
     ]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     contests: list[Contest] = []
     trouble = ""
     try:

@@ -2,8 +2,8 @@
 
 Each turn of a rival is a process of its own, so that none profits from or suffers by another, and
 memory is told apart; rounds alternate (A B C A B C …), so that what else the machine does meets
-all. A rival that is slow has fewer rounds. The first round also sums up what the tables hold, outside of all timing; a rival that
-differs from the first that answered is a `DisagreementError`.
+all; a slow rival has fewer of them. The first round also sums up what the tables hold, outside of
+all timing; a rival that differs from the first that answered is a `DisagreementError`.
 """
 
 import json

@@ -1,11 +1,11 @@
 """pathway, a streaming framework over differential dataflow: incremental, as the engine is.
 
 One stream carries the rows of all input tables, told apart by a number, so that a commit is one
-logical time whatever tables it changes. Each commit also sends a mark; the sum of the marks is
-joined with the number of rows of every derived table, so that the time at which that row is told is
-the time at which all tables are up to date: what a commit takes is measured to there. Output rows
-are not handed to Python when time is measured, which would cost a call each; they are when what the
-tables hold is to be compared (`is_watched`).
+logical time whatever tables it changes. Each commit also sends a mark, a number; the highest of
+these and of the (negative) sizes of all derived tables is told when the time is over, and that is
+when all tables are up to date: what a commit takes is measured to there. Output rows are not handed
+to Python when time is measured, which would cost a call each; they are when what the tables hold is
+to be compared (`is_watched`).
 
 Its rules are those of `nvp`, with `ports` as the join that two of them share. Recursive workloads
 are left out: `pw.iterate` computes a fixed point in rounds that each hold a version of every table
@@ -73,17 +73,16 @@ class Dataflow:
         self._numbers = {name: number for number, name in enumerate(workload.tables)}
         self._stream = Stream()
         self._ready: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        self._marks = 0
+        self._marks = self._mark = self._told = 0
         self._changed = 0
+        self._derived = workload.derived
         self._outputs = workload.outputs
         self._found: dict[str, Counter[Row]] = {name: Counter() for name in workload.derived}
         self.is_watched = sys.argv[3:4] != ["times"]
         events = pw.io.python.read(self._stream, schema=Event, autocommit_duration_ms=None)
         tables = nvp({name: self._input(events, name, workload) for name in workload.tables})
-        if self.is_watched:
-            for name, columns in workload.derived.items():
-                self._watch(name, columns, tables[name])
-        self._await(events, tables)
+        marks = events.filter(events.table == MARK)
+        self._tell(self._rows(tables, marks) if self.is_watched else sums(tables, marks))
         threading.Thread(target=self._run, daemon=True).start()
 
     def full(self, facts: Mapping[str, Facts]) -> None:
@@ -115,34 +114,40 @@ class Dataflow:
         columns = zip(workload.tables[name], COLUMNS, strict=False)
         return rows.select(**{column: rows[place] for column, place in columns})
 
-    def _watch(self, name: str, columns: tuple[str, ...], table: pw.Table) -> None:
-        rows, is_output = self._found[name], name in self._outputs
+    def _rows(self, tables: Mapping[str, pw.Table], marks: pw.Table) -> pw.Table:
+        """All rows of all derived tables, and the marks, with the number of the table of each."""
+        parts = [marks.select(table=MARK, c0=marks.c0, c1=0, c2=0, c3=0)]
+        for number, table in enumerate(tables.values()):
+            values = {f"c{place}": 0 for place in range(4)}
+            values |= {f"c{at}": table[column] for at, column in enumerate(table.column_names())}
+            parts.append(table.select(table=number, **values))
+        return pw.Table.concat_reindex(*parts)
 
-        def on_change(key: Any, row: dict[str, int], time: int, is_addition: bool) -> None:
-            rows[tuple(row[column] for column in columns)] += 1 if is_addition else -1
-            self._changed += is_output
+    def _tell(self, table: pw.Table) -> None:
+        """Says when a time is over at which the mark that was sent last has come."""
+        names = list(self._found)
+        widths = {name: len(columns) for name, columns in self._derived.items()}
 
-        pw.io.subscribe(table, on_change)
+        def on_change(
+            key: Any,  # noqa: ARG001 named by pathway
+            row: dict[str, int],
+            time: int,  # noqa: ARG001 named by pathway
+            is_addition: bool,
+        ) -> None:
+            if row["table"] == MARK:
+                self._mark = max(self._mark, row["c0"])
+                return
+            name = names[row["table"]]
+            values = tuple(row[f"c{place}"] for place in range(widths[name]))
+            self._found[name][values] += 1 if is_addition else -1
+            self._changed += name in self._outputs
 
-    def _await(self, events: pw.Table, tables: Mapping[str, pw.Table]) -> None:
-        marks = events.filter(events.table == MARK)
-        counts = [table.reduce(rows=pw.reducers.count()) for table in tables.values()]
-        parts = [marks.reduce(mark=pw.reducers.sum(marks.c0), rows=0)]
-        parts += [one.select(mark=0, rows=one.rows) for one in counts]
-        both = pw.Table.concat_reindex(*parts)
-        done = both.reduce(mark=pw.reducers.sum(both.mark), rows=pw.reducers.sum(both.rows))
-        told = [0]
-
-        def on_change(key: Any, row: dict[str, int], time: int, is_addition: bool) -> None:
-            if is_addition:
-                told[0] = row["mark"]
-
-        def on_time_end(time: int) -> None:
-            if told[0] == self._marks * (self._marks + 1) // 2 and self._marks:
-                told[0] = -1
+        def on_time_end(time: int) -> None:  # noqa: ARG001 named by pathway
+            if self._mark == self._marks and self._marks > self._told:
+                self._told = self._marks
                 self._ready.put(None)
 
-        pw.io.subscribe(done, on_change, on_time_end=on_time_end)
+        pw.io.subscribe(table, on_change, on_time_end=on_time_end)
 
     def _run(self) -> None:
         try:
@@ -155,6 +160,13 @@ class Dataflow:
         self._stream.batches.put([*batch, (MARK, (self._marks,), True)])
         if (error := self._ready.get()) is not None:
             raise error
+
+
+def sums(tables: Mapping[str, pw.Table], marks: pw.Table) -> pw.Table:
+    """One row that changes when a mark comes and all tables are up to date: its number is last."""
+    parts = [marks.reduce(c0=pw.reducers.max(marks.c0))]
+    parts += [table.reduce(c0=-pw.reducers.count()) for table in tables.values()]
+    return pw.Table.concat_reindex(*parts).reduce(table=MARK, c0=pw.reducers.max(pw.this.c0))
 
 
 def distinct(table: pw.Table) -> pw.Table:

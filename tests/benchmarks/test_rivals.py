@@ -143,7 +143,7 @@ def test_the_program_that_is_compiled_has_as_many_rules_as_it_says():
 
 def test_each_rival_is_measured_beside_floor_and_engine_at_a_size_it_finishes():
     entries = sizes.entries("nvp", 1.0, contest.RIVALS)
-    assert [entry.scale for entry in entries] == [1.0, 0.1, 0.005]
+    assert [entry.scale for entry in entries] == [1.0, 0.1, 0.02]
     for entry in entries:
         assert entry.rivals[:2] == ("floor", "engine")
     rivals = [rival for entry in entries for rival in entry.rivals[2:]]
@@ -151,7 +151,7 @@ def test_each_rival_is_measured_beside_floor_and_engine_at_a_size_it_finishes():
     assert [entry.scale for entry in sizes.entries("nvp", 0.001, contest.RIVALS)] == [0.001]
     assert sizes.entries("nvp", 1.0, ["duckdb", "pydatalog"]) == [
         Entry("nvp", 1.0, ("duckdb",)),
-        Entry("nvp", 0.005, ("pydatalog",)),
+        Entry("nvp", 0.02, ("pydatalog",)),
     ]
 
 

@@ -1,13 +1,12 @@
 // What a sample tells of the whole, where the whole is known.
 
-#include "nlog/engine/core/estimate.h"
-
 #include <algorithm>
 #include <random>
 #include <set>
 #include <vector>
 
 #include "check.h"
+#include "nlog/engine/core/estimate.h"
 
 namespace nlog::core {
 namespace {

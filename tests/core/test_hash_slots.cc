@@ -51,8 +51,8 @@ TEST(GrowingALargeSetKeepsAllAndGivesItsMemoryBackMeanwhile) {
   slots.Reserve(2 * kMany);
   CHECK(slots.size() == kMany);
   for (std::uint32_t number = 0; number < kMany; ++number) {
-    const std::uint32_t found = slots.Find(
-        hash_of(number), [number](std::uint32_t other) { return other == number; });
+    const std::uint32_t found =
+        slots.Find(hash_of(number), [number](std::uint32_t other) { return other == number; });
     CHECK(found == number);
   }
 }

@@ -1,12 +1,11 @@
 // States against plain vectors, with counts that fit the narrow form, the wide one, and neither.
 
-#include "nlog/engine/core/states.h"
-
 #include <array>
 #include <random>
 #include <vector>
 
 #include "check.h"
+#include "nlog/engine/core/states.h"
 
 namespace nlog::core {
 namespace {

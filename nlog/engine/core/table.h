@@ -19,10 +19,10 @@
 //
 // Invariants: a row number names the same row from Obtain to the end of the transaction in which
 // the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 1
-// byte a row beside its words, or 4 (states.h), 11 to 16 for the hash of whole rows, and the indexes'. Every change
-// O(number of indexes) expected; Seal, Commit and Rollback are linear in the touched rows. Errors:
-// std::bad_alloc and std::length_error (2^32 - 1 rows) leave the table as it was. Thread safety:
-// none; const methods may run concurrently.
+// byte a row beside its words, or 4 (states.h), 11 to 16 for the hash of whole rows, and the
+// indexes'. Every change O(number of indexes) expected; Seal, Commit and Rollback are linear in the
+// touched rows. Errors: std::bad_alloc and std::length_error (2^32 - 1 rows) leave the table as it
+// was. Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_TABLE_H_
 #define NLOG_ENGINE_CORE_TABLE_H_
