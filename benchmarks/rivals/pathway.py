@@ -29,8 +29,8 @@ os.environ.setdefault("PATHWAY_THREADS", str(os.cpu_count() or 1))
 
 import pathway as pw  # noqa: E402 reads the environment
 
-from benchmarks.job import Change, Facts, Row, Workload  # noqa: E402
-from benchmarks.rivals.driver import CannotError, run  # noqa: E402
+from benchmarks.job import Change, Facts, Row, Workload  # noqa: E402 after the environment is set
+from benchmarks.rivals.driver import CannotError, run  # noqa: E402 after the environment is set
 
 COLUMNS = ("c0", "c1", "c2")
 MARK = -1
