@@ -36,7 +36,7 @@ COLUMNS = ("c0", "c1", "c2")
 MARK = -1
 
 
-class Event(pw.Schema):
+class Event(pw.Schema):  # type: ignore[misc]  # pathway ships no types
     """A row of an input table, or a mark."""
 
     table: int = pw.column_definition(primary_key=True)
@@ -45,7 +45,7 @@ class Event(pw.Schema):
     c2: int = pw.column_definition(primary_key=True)
 
 
-class Stream(pw.io.python.ConnectorSubject):
+class Stream(pw.io.python.ConnectorSubject):  # type: ignore[misc]  # the same
     """Sends batches of changes, each as one commit, until it is handed None."""
 
     def __init__(self) -> None:
