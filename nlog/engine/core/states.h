@@ -4,7 +4,7 @@
 // projections. So a state takes one byte, three bits for flags and five for the count, until a
 // count needs more, and four bytes from then on, with 29 bits for it; what does not fit these
 // either stands in a table beside. The flags are the low bits of the first byte, whatever the
-// width: reading them is one load.
+// width (on little-endian machines, as all of rows.h): reading them is one load.
 //
 // Cost: O(1) a call; the first large count rewrites all states, which happens at most once a table.
 // Errors: std::bad_alloc leaves the states as they were. Thread safety: none; const methods may run
