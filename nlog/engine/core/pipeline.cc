@@ -211,7 +211,10 @@ class PipelineCompiler {
   }
 
   Step Lay(const TestPlan& plan) {
-    return LayFunction(Step::Kind::kTest, plan.function, plan.arguments, TypeOf(TypeKind::kBool));
+    Step step =
+        LayFunction(Step::Kind::kTest, plan.function, plan.arguments, TypeOf(TypeKind::kBool));
+    step.is_difference = plan.function == "ne";
+    return step;
   }
 
   Step LayFunction(Step::Kind kind, const std::string& name,

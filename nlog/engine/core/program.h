@@ -66,6 +66,8 @@ struct Step {
   std::uint32_t index = 0;
   std::uint32_t position = 0;
   FunctionBody function = nullptr;
+  // Of a test: whether the function is `ne`, which needs no call.
+  bool is_difference = false;
   std::uint32_t result = 0;
   // Registers: a look-up's key, a function's arguments, the emitted row.
   std::vector<std::uint32_t> arguments = {};

@@ -86,8 +86,10 @@ void Table::ArrangeIndexes(std::vector<Index> indexes) noexcept {
 }
 
 RowId Table::Obtain(const Word* words, std::uint32_t hash) {
-  const RowId known = FindHashed(hash, [words](std::size_t i) { return words[i]; });
-  if (known != kNoRow) {
+  slots_.ReserveOne();
+  const HashSlots::Place place =
+      slots_.Seek(hash, Equals([words](std::size_t i) { return words[i]; }));
+  if (const RowId known = slots_.At(place); known != kNoRow) {
     return known;
   }
   const bool is_fresh = free_.empty();
@@ -98,19 +100,18 @@ RowId Table::Obtain(const Word* words, std::uint32_t hash) {
   const std::size_t count = std::max<std::size_t>(states_.size(), std::size_t{row} + 1);
   rows_.Reserve(count, words);
   states_.Reserve(count);
-  slots_.ReserveOne();
   for (Index& index : indexes_) {
     Reserve(index, count, words);
   }
   if (is_fresh) {
-    states_.PushBack(0);
+    states_.Add();
   } else {
-    states_[row] = 0;
+    states_.Reset(row);
     Log(row);
     free_.PopBack();
   }
   rows_.Set(row, words);
-  slots_.Insert(hash, row);
+  slots_.InsertAt(place, hash, row);
   for (Index& index : indexes_) {
     index.Link(rows_, row);
   }
@@ -118,38 +119,37 @@ RowId Table::Obtain(const Word* words, std::uint32_t hash) {
 }
 
 void Table::Log(RowId row) {
-  if (row < fresh_ && (states_[row] & kLoggedBit) == 0) {
+  if (row < fresh_ && !states_.Has(row, kLoggedFlag)) {
     log_.PushBack({row, Count(row)});
-    states_[row] |= kLoggedBit;
+    states_.Set(row, kLoggedFlag);
   }
 }
 
 void Table::SetNew(RowId row, bool visible) {
   if (Visible(row, View::kNew) != visible) {
     Log(row);
-    states_[row] ^= kNewBit;
+    Show(row, visible);
   }
 }
 
 void Table::AddCount(RowId row, std::int64_t weight) {
   Log(row);
-  SetCount(row, Count(row) + weight);
+  states_.SetCount(row, Count(row) + weight);
 }
 
-void Table::SetCount(RowId row, std::int64_t count) {
-  const bool fits = count > kSpilled && count < -kSpilled;
-  if (!fits) [[unlikely]] {
-    spilled_[row] = count;
+void Table::Show(RowId row, bool visible) {
+  if (visible) {
+    states_.Set(row, kNewFlag);
+  } else {
+    states_.Clear(row, kNewFlag);
   }
-  const auto stored = static_cast<std::int32_t>(fits ? count : kSpilled);
-  states_[row] = (static_cast<std::uint32_t>(stored) << kCountShift) | (states_[row] & kBits);
 }
 
 void Table::SettleCounts() {
   ForEachTouched([this](RowId row) {
     const std::int64_t count = Count(row);
     Require(count >= 0, "a row is derived a negative number of times");
-    states_[row] = (states_[row] & ~kNewBit) | (count > 0 ? kNewBit : 0);
+    Show(row, count > 0);
   });
 }
 
@@ -192,14 +192,12 @@ void Table::Remove(RowId row) {
   for (Index& index : indexes_) {
     index.Unlink(rows_, row);
   }
-  if (!spilled_.empty()) {
-    spilled_.erase(row);
-  }
+  states_.Forget(row);
 }
 
 void Table::Free(RowId row) {
   Remove(row);
-  states_[row] = 0;
+  states_.Reset(row);
   free_.PushBack(row);
 }
 
@@ -216,7 +214,8 @@ void Table::Commit() noexcept {
   size_ -= went_.size();
   ForEachTouched([this](RowId row) {
     if (Visible(row, View::kNew)) {
-      states_[row] = (states_[row] & ~kLoggedBit) | kOldBit;
+      states_.Clear(row, kLoggedFlag);
+      states_.Set(row, kOldFlag);
     } else {
       Free(row);
     }
@@ -227,12 +226,13 @@ void Table::Commit() noexcept {
 void Table::Rollback() noexcept {
   while (row_limit() > fresh_) {
     Remove(row_limit() - 1);
-    states_.PopBack();
+    states_.DropLast();
   }
   for (const Touch& touch : log_) {
     if (Visible(touch.row, View::kOld)) {
-      states_[touch.row] = kOldBit | kNewBit;
-      SetCount(touch.row, touch.count_before);
+      states_.Clear(touch.row, kLoggedFlag);
+      states_.Set(touch.row, kOldFlag | kNewFlag);
+      states_.SetCount(touch.row, touch.count_before);
     } else {
       Free(touch.row);
     }

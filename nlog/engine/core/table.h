@@ -18,11 +18,11 @@
 // of a deleted one, are logged when first touched.
 //
 // Invariants: a row number names the same row from Obtain to the end of the transaction in which
-// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 4
-// bytes a row beside its words, 11 to 16 for the hash of whole rows, and the indexes'. Every change
-// O(number of indexes) expected; Seal, Commit and Rollback are linear in the touched rows. Errors:
-// std::bad_alloc and CapacityError (which names the table's number) leave the table as it was.
-// Thread safety: none; const methods may run concurrently.
+// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 1
+// byte a row beside its words, or 4 (states.h), 11 to 16 for the hash of whole rows, and the
+// indexes'. Every change O(number of indexes) expected; Seal, Commit and Rollback are linear in the
+// touched rows. Errors: std::bad_alloc and CapacityError (which names the table's number) leave the
+// table as it was. Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_TABLE_H_
 #define NLOG_ENGINE_CORE_TABLE_H_
@@ -31,7 +31,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "array.h"
@@ -39,6 +38,7 @@
 #include "hash_slots.h"
 #include "index.h"
 #include "rows.h"
+#include "states.h"
 #include "words.h"
 
 namespace nlog::core {
@@ -88,12 +88,9 @@ class Table {
   // The words of rows, one row after the other.
   std::vector<Word> Words(const RowNumbers& rows) const;
   bool Visible(RowId row, View view) const {
-    return (states_[row] & static_cast<std::uint32_t>(view)) != 0;
+    return states_.Has(row, static_cast<States::Flags>(view));
   }
-  std::int64_t Count(RowId row) const {
-    const std::int64_t count = static_cast<std::int32_t>(states_[row]) >> kCountShift;
-    return count == kSpilled ? spilled_.at(row) : count;
-  }
+  std::int64_t Count(RowId row) const { return states_.Count(row); }
 
   // The stored row equal to key(0), key(1), …, visible or not, or kNoRow.
   template <typename Key>
@@ -121,7 +118,7 @@ class Table {
   // Fetches what will be read of a row first.
   void Prefetch(RowId row) const {
     rows_.Prefetch(row);
-    __builtin_prefetch(states_.data() + row);
+    states_.Prefetch(row);
   }
 
   std::span<const Index> indexes() const { return indexes_; }
@@ -189,14 +186,10 @@ class Table {
     std::int64_t count_before;
   };
 
-  // A state: bits for the views and for being logged, and above them the count.
-  static constexpr std::uint32_t kOldBit = static_cast<std::uint32_t>(View::kOld);
-  static constexpr std::uint32_t kNewBit = static_cast<std::uint32_t>(View::kNew);
-  static constexpr std::uint32_t kLoggedBit = 4;
-  static constexpr int kCountShift = 3;
-  static constexpr std::uint32_t kBits = (1u << kCountShift) - 1;
-  // Stands for a count that does not fit, which is in `spilled_`.
-  static constexpr std::int64_t kSpilled = -(std::int64_t{1} << (31 - kCountShift));
+  // The flags of a state.
+  static constexpr States::Flags kOldFlag = static_cast<States::Flags>(View::kOld);
+  static constexpr States::Flags kNewFlag = static_cast<States::Flags>(View::kNew);
+  static constexpr States::Flags kLoggedFlag = 4;
 
   template <typename Key>
   std::uint32_t HashOf(Key key) const {
@@ -209,7 +202,13 @@ class Table {
 
   template <typename Key>
   RowId FindHashed(std::uint32_t hash, Key key) const {
-    return slots_.Find(hash, [&](RowId row) {
+    return slots_.Find(hash, Equals(key));
+  }
+
+  // Whether a stored row is key(0), key(1), ….
+  template <typename Key>
+  auto Equals(Key key) const {
+    return [this, key](RowId row) {
       const RowRef words = rows_[row];
       for (std::size_t i = 0; i < width(); ++i) {
         if (words[i] != key(i)) {
@@ -217,7 +216,7 @@ class Table {
         }
       }
       return true;
-    });
+    };
   }
 
   // Calls `visit` with each touched row.
@@ -236,14 +235,14 @@ class Table {
   void Reserve(Index& index, std::size_t count, const RowWords& row) const;
   Index MakeIndex(const std::vector<std::uint32_t>& columns) const;
   void Log(RowId row);
-  void SetCount(RowId row, std::int64_t count);
+  // Makes a row visible in the new view, or not.
+  void Show(RowId row, bool visible);
   void Remove(RowId row);
   void Free(RowId row);
   void ForgetChanges();
 
   Rows rows_;
-  Array<std::uint32_t> states_;
-  std::unordered_map<RowId, std::int64_t> spilled_;
+  States states_;
   // The numbers below row_limit() that name no row.
   Array<RowId> free_;
   HashSlots slots_;
