@@ -221,25 +221,26 @@ def test_the_core_says_that_it_was_broken_off():
 
 
 @pytest.mark.parametrize("capacity", ["rows", "places", "values", "ranks"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_histories_go_on_as_if_the_refused_had_not_been(limited: Make, capacity: str, seed: int):
     """Beside an engine without bounds, which is given only what the other takes."""
-    text = RANKED + LISTS.replace("n(n: int)", "n(n: int)") + TEXTS.replace("pair", "texts")
-    capacities = {"rows": 60, "places": 80, "values": 150, "ranks": 1024}
+    text = RANKED + LISTS + TEXTS.replace("pair", "texts")
+    capacities = {"rows": 60, "places": 30, "values": 150, "ranks": 1024}
     order = random.Random(f"{capacity} {seed}")
     engine = limited(text, **{capacity: capacities[capacity]})
     twin = nlog.Engine(nlog.parse(text))
     refused = 0
-    for _ in range(60):
-        size = order.choice((1, 3, 10, 40, 700 if capacity == "ranks" else 10))
-        begin = 0 if size > 40 else order.randrange(40)
+    for step in range(30):
+        is_deep = capacity == "ranks" and step % 8 == 3
+        begin, size = (0, 700) if is_deep else (order.randrange(40), order.choice((1, 3, 10, 40)))
+        star = [(1, n) for n in range(size)]
         changes = {
-            "edge": order.choice((chain(begin, begin + size), [(1, n) for n in range(size)])),
+            "edge": chain(begin, begin + size) if is_deep or order.random() < 0.5 else star,
             "n": [(order.randrange(30),) for _ in range(order.randrange(8))],
             "word": [(str(order.randrange(30)),) for _ in range(order.randrange(8))],
             "start": [(0,)],
         }
-        inserts = order.random() < 0.5
+        inserts = is_deep or order.random() < 0.6
         try:
             with engine.transaction() as tx:
                 for table, rows in changes.items():
@@ -254,7 +255,7 @@ def test_histories_go_on_as_if_the_refused_had_not_been(limited: Make, capacity:
                 ours, theirs = tx.changes[name], other.changes[name]
                 assert (ours.inserted, ours.deleted) == (theirs.inserted, theirs.deleted)
         assert contents(engine) == contents(twin)
-    assert 0 < refused < 60
+    assert 0 < refused < 30
 
 
 MEMORY = """
@@ -270,10 +271,10 @@ with engine.transaction() as tx:
     tx.insert("n", (1,), (2,))
 before = set(engine["pairs"])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**25, resource.RLIM_INFINITY))
 try:
     with engine.transaction() as tx:
-        tx.insert_many("n", [(n,) for n in range(6000)])
+        tx.insert_many("n", [(n,) for n in range(2000)])
 except nlog.TransactionError as error:
     print(error)
 assert set(engine["pairs"]) == before
@@ -284,7 +285,7 @@ assert len(engine["pairs"]) == 9
 
 
 def test_memory_that_runs_out_refuses_the_transaction():
-    """In a process of its own, which may not ask for more than 256 MB."""
+    """In a process of its own, which may not ask for more than 32 MB."""
     assert resource.RLIMIT_AS
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=False
