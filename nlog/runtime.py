@@ -50,13 +50,18 @@ class Engine:
             raise TypeError(text)
         if not isinstance(limits, Limits):
             raise TypeError(f"{limits!r} are no limits: nlog.Limits(rows=…, seconds=…) makes some")
+        self._begin(program, limits, replans=replans, evaluates=True)
+
+    def _begin(self, program: Program, limits: Limits, *, replans: bool, evaluates: bool) -> None:
+        """Set everything up; rules wait for the first transaction unless it `evaluates` them."""
         self.program = program
         self.limits = limits
         self.replans = replans
         self._lowered = lower(program)
         self._plan, self._layout = plan(program)
+        ask = limits.rows, limits.seconds
         try:
-            self._core = _core.Database(self._plan, limits.rows, limits.seconds)
+            self._core = _core.Database(self._plan, *ask, evaluates=evaluates)
         except REFUSALS as error:
             when = ", with all inputs empty"
             raise refusal(
@@ -130,11 +135,9 @@ class Engine:
             return profile(self._lowered, self._plan, self._layout.names, self._core)
 
     def recompute(self) -> "Engine":
-        """A new engine, computed from this one's input rows and nothing else.
-
-        TransactionError, as by `Engine`, if a commit with all inputs empty would be refused.
-        """
-        fresh = Engine(self.program, self.limits, replans=self.replans)
+        """A new engine, computed from this one's input rows and nothing else."""
+        fresh = Engine.__new__(Engine)
+        fresh._begin(self.program, self.limits, replans=self.replans, evaluates=False)
         with self._lock, fresh.transaction() as tx:
             for table in self.program.tables.values():
                 if table.kind == "input":

@@ -120,7 +120,7 @@ class Database:
     """The tables of a plan. Reads show the last committed state, whatever is staged.
 
     `capacities` lowers what the core can hold, by the names that CapacityError has; texts and
-    tuples are `values` together.
+    tuples are `values` together. Unless it `evaluates`, the rules wait for the first transaction.
 
     Raises:
         ValueError: the plan makes no sense.
@@ -135,6 +135,7 @@ class Database:
         rows_max: int | None = None,
         seconds_max: float | None = None,
         capacities: Mapping[str, int] = ...,
+        evaluates: bool = True,
     ) -> None: ...
     def insert(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages rows of an input table; the last call for a row wins.

@@ -31,9 +31,9 @@ PYBIND11_MODULE(_core, module) {
       .def("rows", &Snapshot::Rows, py::arg("table"), py::arg("where"));
   py::class_<Database>(module, "Database", py::is_final())
       .def(py::init<py::handle, std::optional<std::uint64_t>, std::optional<double>,
-                    const std::map<std::string, std::uint32_t>&>(),
+                    const std::map<std::string, std::uint32_t>&, bool>(),
            py::arg("plan"), py::arg("rows_max") = py::none(), py::arg("seconds_max") = py::none(),
-           py::arg("capacities") = py::dict())
+           py::arg("capacities") = py::dict(), py::arg("evaluates") = true)
       .def("insert", &Database::Insert, py::arg("table"), py::arg("rows"))
       .def("delete", &Database::Delete, py::arg("table"), py::arg("rows"))
       .def("put", &Database::Put, py::arg("table"), py::arg("rows"))

@@ -55,11 +55,11 @@ class Database {
  public:
   Database(py::handle plan, std::optional<std::uint64_t> rows_max,
            std::optional<double> seconds_max,
-           const std::map<std::string, std::uint32_t>& capacities_given)
-      : Database(plan, rows_max, seconds_max, ReadCapacities(capacities_given)) {}
+           const std::map<std::string, std::uint32_t>& capacities_given, bool evaluates)
+      : Database(plan, rows_max, seconds_max, ReadCapacities(capacities_given), evaluates) {}
 
   Database(py::handle plan, std::optional<std::uint64_t> rows_max,
-           std::optional<double> seconds_max, const core::Capacities& capacities)
+           std::optional<double> seconds_max, const core::Capacities& capacities, bool evaluates)
       : store_(std::make_shared<Store>(capacities)) {
     PlanRead read = ReadPlan(plan, store_->codec);
     store_->functions.Extend(plan);
@@ -71,7 +71,7 @@ class Database {
     Refusing(*store_, [&] {
       Evaluate([&](const core::ShouldStop& should_stop) {
         database_.emplace(read.plan, store_->interner, should_stop, limits, &store_->functions,
-                          capacities);
+                          capacities, evaluates);
       });
     });
   }

@@ -92,7 +92,7 @@ std::vector<Table> MakeTables(const Plan& plan, const Capacities& capacities) {
 
 Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
                    const ShouldStop& should_stop, const Limits& limits, ForeignFunctions* foreign,
-                   const Capacities& capacities)
+                   const Capacities& capacities, bool evaluates)
     : interner_(std::move(interner)),
       foreign_(foreign),
       declared_(plan.tables),
@@ -110,7 +110,9 @@ Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
       throw PlanError("the table `$unit` has no columns");
     }
     Insert(static_cast<std::uint32_t>(unit - plan.tables.begin()), nullptr);
-    Commit(should_stop);
+    if (evaluates) {
+      Commit(should_stop);
+    }
   }
 }
 

@@ -8,7 +8,7 @@
 // else a commit is refused for.
 //
 // The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
-// database is made.
+// database is made; or, if that is put off, in the first transaction, for which `$unit` is staged.
 //
 // Ownership: the interner is shared with whoever decodes words, and deltas with whoever reads them;
 // a delta that outlives the database, or the next change, holds its words by then.
@@ -62,7 +62,7 @@ class Database {
   // is not kept; `foreign` must outlive the database, and is needed if rules call what is foreign.
   Database(const Plan& plan, std::shared_ptr<Interner> interner, const ShouldStop& should_stop = {},
            const Limits& limits = {}, ForeignFunctions* foreign = nullptr,
-           const Capacities& capacities = {});
+           const Capacities& capacities = {}, bool evaluates = true);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() { KeepDeltas(); }
