@@ -1,13 +1,14 @@
 """The command `nlog`: check rule files, run them over facts, ask questions, ask why.
 
 Facts are a JSON file that gives each input table its rows (nlog/facts.py). Rows are printed as in a
-rule. Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours. What
-takes over a second says so on a terminal, and Ctrl-C ends it.
+rule. Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours. With
+`--format json` each is a line of JSON, and of `check`, which prints nothing else then, on standard
+output. What takes over a second says so on a terminal, and Ctrl-C ends it.
 """
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -17,7 +18,7 @@ import click
 from rich.console import Console
 
 from nlog.compile import load
-from nlog.diagnostics import RuleError, TransactionError
+from nlog.diagnostics import Diagnostic, RuleError, TransactionError, as_data
 from nlog.facts import insert_facts, read_facts
 from nlog.runtime import Engine
 from nlog.show import counted, show_row
@@ -36,6 +37,21 @@ _FACTS = click.option(
 )
 
 
+def _keep_format(context: click.Context, _: click.Parameter, value: str) -> None:
+    context.obj = value
+
+
+_FORMAT = click.option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    callback=_keep_format,
+    expose_value=False,
+    help="How mistakes and warnings are printed.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Check and run nlog rule files."""
@@ -43,9 +59,13 @@ def main() -> None:
 
 @main.command()
 @_RULES
+@_FORMAT
 def check(rules: tuple[Path, ...]) -> None:
     """Read rule files and report every mistake, or warnings and what they declare."""
     program = _guard(load, *rules)
+    if _is_json():
+        _print_json(map(as_data, program.warnings))
+        return
     recursive = sum(stratum.recursive for stratum in program.strata)
     sizes = [
         counted(len(program.tables), "table"),
@@ -60,6 +80,7 @@ def check(rules: tuple[Path, ...]) -> None:
 
 @main.command()
 @_RULES
+@_FORMAT
 @_FACTS
 def run(rules: tuple[Path, ...], facts: Path | None) -> None:
     """Run rules over facts and print every output table."""
@@ -72,6 +93,7 @@ def run(rules: tuple[Path, ...], facts: Path | None) -> None:
 
 @main.command()
 @_RULES
+@_FORMAT
 @_FACTS
 @click.option("--table", required=True, help="The table to read.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value.")
@@ -86,6 +108,7 @@ def query(rules: tuple[Path, ...], facts: Path | None, table: str, where: tuple[
 
 @main.command()
 @_RULES
+@_FORMAT
 @_FACTS
 @click.option("--table", required=True, help="The table the row is in.")
 @click.option("--row", required=True, metavar="JSON", help='The row, as in \'["a", "c"]\'.')
@@ -149,10 +172,27 @@ def _guard(function: Command, *arguments: Any) -> Any:
     """Call a function; what the user can mend is printed without a traceback."""
     try:
         return function(*arguments)
-    except (RuleError, TransactionError, LookupError, TypeError, ValueError, OSError) as error:
+    except RuleError as error:
+        _fail(str(error), error.diagnostics)
+    except (TransactionError, LookupError, TypeError, ValueError, OSError) as error:
         _fail(str(error.args[0]) if isinstance(error, KeyError) else str(error))
 
 
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
+def _fail(message: str, diagnostics: Iterable[Diagnostic] = ()) -> NoReturn:
+    if _is_json():
+        other = {"severity": "error", "slug": None, "message": message, "file": None}
+        nothing: dict[str, list[str]] = {"spans": [], "notes": [], "helps": []}
+        _print_json([*map(as_data, diagnostics)] or [other | nothing])
+    else:
+        click.echo(message, err=True)
     sys.exit(1)
+
+
+def _is_json() -> bool:
+    return bool(click.get_current_context().obj == "json")
+
+
+def _print_json(lines: Iterable[dict[str, Any]]) -> None:
+    is_result = click.get_current_context().command is check
+    for line in lines:
+        click.echo(json.dumps(line, ensure_ascii=False), err=not is_result)

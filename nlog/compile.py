@@ -2,7 +2,8 @@
 
 `load` reads files, `parse` a text; `extend` and `without` make another program of one that there
 is. All follow imports, run every pass over the whole, and raise one `RuleError` with all the
-mistakes of the first stage that found any; of what cannot be read, the first in each file.
+mistakes of the first stage that found any. Files that a file with mistakes of form would import
+are not read.
 """
 
 import os
@@ -25,8 +26,7 @@ def load(*paths: str | os.PathLike[str], functions: Iterable[Function[..., Any]]
 
     Its rules may call `functions`, made by `@nlog.function`, and so may those that are added.
 
-    Raises RuleError with every mistake of the first stage that found any, but of each file only the
-    first mistake of syntax.
+    Raises RuleError with every mistake of the first stage that found any.
     """
     if not paths:
         raise TypeError("load() takes the paths of rule files; parse(text) takes rules as text")

@@ -2,12 +2,13 @@
 
 A stage of the compiler collects `Diagnostic`s and raises one `RuleError` with all of them: one
 diagnostic a cause, each with a slug, a message, the place it is about, places that explain it,
-notes (facts) and helps (ways out). Nobody but `render` formats them. A fault of our own is an
-assertion and never takes this form.
+notes (facts) and helps (ways out). Nobody but `render` formats them for people, and `as_data` for
+programs. A fault of our own is an assertion and never takes this form.
 """
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from attrs import field, frozen
 
@@ -117,6 +118,38 @@ def render(diagnostic: Diagnostic) -> str:
     if diagnostic.notes or diagnostic.helps:
         lines.append(f"{pad} |")
     return "\n".join([*lines, *_advice(diagnostic, pad)])
+
+
+def as_data(diagnostic: Diagnostic) -> dict[str, Any]:
+    """The form for programs: plain data, as docs/language.md has it.
+
+    Of a source without text, such as a file that cannot be read, there are no spans.
+    """
+    labels = (diagnostic.primary, *diagnostic.secondary)
+    return {
+        "severity": diagnostic.severity,
+        "slug": diagnostic.slug,
+        "message": diagnostic.message,
+        "file": diagnostic.primary.span.source.name,
+        "spans": [_span_data(label, diagnostic) for label in labels if label.span.source.text],
+        "notes": [*diagnostic.notes],
+        "helps": [*diagnostic.helps],
+    }
+
+
+def _span_data(label: Label, diagnostic: Diagnostic) -> dict[str, Any]:
+    source = label.span.source
+    line, column = source.position(label.span.start)
+    end_line, end_column = source.position(label.span.end)
+    return {
+        "file": source.name,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+        "is_primary": label is diagnostic.primary,
+        "text": label.text,
+    }
 
 
 def _advice(diagnostic: Diagnostic, pad: str) -> list[str]:

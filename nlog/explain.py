@@ -274,26 +274,30 @@ class Explainer:
             premises += part.premises if part.table.startswith("$") else (part,)
         if table.startswith("$"):
             premises = [*{(one.table, one.row): one for one in premises}.values()]
-        absent = self._absent(body)
+        absent = self._absent(body, premises)
         declared = self._program.tables[table]
         return Derivation(declared, row, body.rule, tuple(premises), absent, is_smallest)
 
-    def _absent(self, body: _Body) -> tuple[str, ...]:
-        """The rows that the rule, as it is written, wants missing, with the values it knows."""
+    def _absent(self, body: _Body, premises: list[Derivation]) -> tuple[str, ...]:
+        """The rows that the rule, as it is written, wants missing, with the values it knows.
+
+        `premises` has one for each positive atom of it.
+        """
         if body.weight == 0:
             return ()
         rule = self._written.rules[body.rule.number]
-        if rule.aggregates:
+        negated = [atom for atom in rule.atoms if atom.negated]
+        if not negated or rule.aggregates:
             return ()
         pairs: list[tuple[Expr | Term, Any]] = [*zip(body.rule.group, body.head[1], strict=True)]
         positive = [atom for atom in rule.atoms if not atom.negated]
-        for atom, (_, row) in zip(positive, body.premises, strict=True):
-            pairs += zip(atom.terms, row, strict=True)
+        for atom, premise in zip(positive, premises, strict=True):
+            pairs += zip(atom.terms, premise.row, strict=True)
         known = {term.name: value for term, value in pairs if isinstance(term, Var)}
         for literal in rule.body:
             if isinstance(literal, Assign) and isinstance(literal.value, Const):
                 known[literal.var.name] = literal.value.value
-        return tuple(self._show(atom, known) for atom in rule.atoms if atom.negated)
+        return tuple(self._show(atom, known) for atom in negated)
 
     def _show(self, atom: Atom, known: dict[str, Any]) -> str:
         shown = []

@@ -5,6 +5,13 @@ The core tests the absence of one row, not of every row that agrees with some co
 (`$t(0)` below), filled by a rule of its own and shared by all who ask for the same columns.
 Counting keeps a projection exact at a cost of one row a change.
 
+So does a positive atom that only asks whether there is a row, as `t(x, _)` in
+`h(x, y) :- t(x, _), s(x, y)`: another atom has all the variables that anyone reads, and the columns
+that nobody reads may tell several rows apart (keys.py). Else each of these rows would derive the
+head once more. The projection stands where an index would (docs/decisions/0016). Which atoms these
+are depends on the rule and on what never changes of its tables, so that rules which come or go do
+not change how others are lowered.
+
 A rule without a positive atom, such as a fact, gets the atom `$unit()`: see plan.py.
 
 A rule whose head has aggregates becomes three, which bear its number. `total(g, sum(e)) :- body`
@@ -22,16 +29,23 @@ A rule of a recursion over `min` or `max` derives the values themselves; the str
 the best of a group is kept.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
 from attrs import evolve
 
 from nlog.check import stratify
+from nlog.keys import Keys
 from nlog.plan import UNIT_TABLE
 from nlog.program import (
     Aggregate,
+    Assign,
     Atom,
     BodyLiteral,
     Column,
+    Const,
     Expr,
+    Filter,
     Program,
     Rule,
     Table,
@@ -64,9 +78,11 @@ class _Lowering:
         self._tables = {UNIT_TABLE: Table(UNIT_TABLE, "input", ()), **program.tables}
         self._projections: list[Rule] = []
         self._optima = {o.table for stratum in program.strata for o in stratum.optima}
+        self._keys = Keys(program)
 
     def run(self) -> Program:
-        rules = [part for rule in self._program.rules for part in self._parts(self._rule(rule))]
+        parts = (part for rule in self._program.rules for part in self._parts(self._rule(rule)))
+        rules = [self._narrowed(part) for part in parts]
         rules += self._projections
         strata = stratify(self._tables, rules)
         optima = {s.tables: s.optima for s in self._program.strata}
@@ -120,15 +136,41 @@ class _Lowering:
 
     def _negation(self, atom: Atom) -> Atom:
         kept = tuple(place for place, term in enumerate(atom.terms) if term is not None)
-        if len(kept) == len(atom.terms):
+        return atom if len(kept) == len(atom.terms) else self._projected(atom, kept)
+
+    def _narrowed(self, rule: Rule) -> Rule:
+        """The rule, with projections for atoms that only ask whether there is a row.
+
+        In a recursion over `min` or `max` there are none: its tables have one row a group.
+        """
+        positive = [atom for atom in rule.atoms if not atom.negated]
+        if len(positive) < 2 or rule.head in self._optima:
+            return rule
+        uses = Counter(variable.name for variable in _mentioned(rule))
+        narrow = {id(atom): self._existence(atom, positive, uses) for atom in positive}
+        return evolve(rule, body=tuple(narrow.get(id(part), part) for part in rule.body))
+
+    def _existence(self, atom: Atom, positive: Sequence[Atom], uses: Counter[str]) -> BodyLiteral:
+        read = {
+            place: term
+            for place, term in enumerate(atom.terms)
+            if isinstance(term, Const) or (term is not None and uses[term.name] > 1)
+        }
+        asked = {term.name for term in read.values() if isinstance(term, Var)}
+        others = (other for other in positive if other is not atom)
+        if not any(asked <= _names(other) for other in others):
             return atom
+        return atom if self._keys.tell_apart(atom.table, read) else self._projected(atom, (*read,))
+
+    def _projected(self, atom: Atom, kept: tuple[int, ...]) -> Atom:
+        """The atom of a projection that has the columns `kept`."""
         table = self._program.tables[atom.table]
         name = f"${table.name}({','.join(str(place) for place in kept)})"
         if name not in self._tables:
             columns = tuple(table.columns[place] for place in kept)
             self._tables[name] = Table(name, "internal", columns)
             self._projections.append(self._projection(table, kept, name, columns))
-        return Atom(name, tuple(atom.terms[place] for place in kept), True, atom.span)
+        return Atom(name, tuple(atom.terms[place] for place in kept), atom.negated, atom.span)
 
     def _projection(
         self, table: Table, kept: tuple[int, ...], name: str, columns: tuple[Column, ...]
@@ -140,6 +182,26 @@ class _Lowering:
         atom = Atom(table.name, tuple(variables.get(p) for p in range(len(table.columns))))
         number = len(self._program.rules) + len(self._projections)
         return Rule(number, name, tuple(variables.values()), (atom,))
+
+
+def _mentioned(rule: Rule) -> Iterator[Var]:
+    """Every variable in head and body, as often as it stands there."""
+    for argument in rule.arguments:
+        yield from variables(argument)
+    for literal in rule.body:
+        match literal:
+            case Atom():
+                for term in literal.terms:
+                    yield from variables(term)
+            case Assign():
+                yield literal.var
+                yield from variables(literal.value)
+            case Filter():
+                yield from variables(literal.condition)
+
+
+def _names(atom: Atom) -> set[str]:
+    return {term.name for term in atom.terms if isinstance(term, Var)}
 
 
 def _bound(rule: Rule) -> list[Var]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import evolve
 from lark import Lark, Token, Tree, UnexpectedInput
@@ -22,7 +22,7 @@ from lark.tree import Meta
 
 from nlog import syntax
 from nlog.diagnostics import Diagnostic, Label, RuleError, Source, Span
-from nlog.syntax_errors import syntax_error
+from nlog.syntax_errors import syntax_errors
 from nlog.types import BOOL, BYTES, INT, IP4, IP6, MAC, PREFIX, STR
 
 INT_MAX = 2**63 - 1
@@ -50,8 +50,11 @@ def parse_module(source: Source) -> syntax.Module:
     try:
         tree = _grammar().parse(source.text)
     except UnexpectedInput as error:
-        raise RuleError([syntax_error(_grammar(), source, error)]) from None
-    items: tuple[syntax.Item, ...] = _Builder(source).build(tree)
+        raise RuleError(syntax_errors(_grammar(), source, error)) from None
+    builder = _Builder(source)
+    items: tuple[syntax.Item, ...] = builder.build(tree)
+    if builder.mistakes:
+        raise RuleError(builder.mistakes)
     return syntax.Module(source, items)
 
 
@@ -135,11 +138,20 @@ class _Reader:
         return self._modules
 
 
+class _BadLiteralError(Exception):
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+
+
 class _Builder:
-    """Lark's tree, bottom up, to ours: a method for each kind of node, of its place and parts."""
+    """Lark's tree, bottom up, to ours: a method for each kind of node, of its place and parts.
+
+    `mistakes` are of literals, which have stand-ins in what was built.
+    """
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self.mistakes: list[Diagnostic] = []
 
     def build(self, tree: Tree[Token], depth: int = 0) -> Any:
         """What `tree` stands for. `depth` is how deep in the whole it is nested."""
@@ -153,7 +165,11 @@ class _Builder:
         ]
         if tree.data == "operations":
             return self._operations(parts, [_outer(child) for child in tree.children])
-        return getattr(self, tree.data)(tree.meta, parts)
+        try:
+            return getattr(self, tree.data)(tree.meta, parts)
+        except _BadLiteralError as error:
+            self.mistakes.append(error.diagnostic)
+            return syntax.NoneValue(error.diagnostic.primary.span)
 
     def _span(self, at: Meta | Token) -> Span:
         start = at.start_pos if at.start_pos is not None else 0
@@ -287,8 +303,7 @@ class _Builder:
         digits = digits.lstrip("0") or "0"
         if len(digits) > INT_DIGITS_MAX or int(digits, base) > INT_MAX:
             self._fail(meta, "this number does not fit a signed 64-bit integer")
-        value = int(digits, base)
-        return syntax.Literal(value, INT, self._span(meta))
+        return syntax.Literal(int(digits, base), INT, self._span(meta))
 
     def string(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         return syntax.Literal(_unquote(parts[0]), STR, self._span(meta))
@@ -343,9 +358,9 @@ class _Builder:
             self._fail(meta, f"`{parts[0]}` has host bits set", f"write `{text}`")
         return syntax.Literal(text, PREFIX, self._span(meta))
 
-    def _fail(self, meta: Meta, message: str, *helps: str) -> Any:
+    def _fail(self, meta: Meta, message: str, *helps: str) -> NoReturn:
         label = Label(self._span(meta))
-        raise RuleError([Diagnostic("bad-literal", message, label, helps=helps)])
+        raise _BadLiteralError(Diagnostic("bad-literal", message, label, helps=helps))
 
 
 def _outer(part: Tree[Token] | Token) -> tuple[int, int]:

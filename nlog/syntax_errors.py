@@ -2,8 +2,9 @@
 
 The parser's tables know which terminals could have come next, and that becomes the note. The helps
 come from mistakes that people make: habits from other languages and other Datalogs. They are a
-table of patterns tried on the text where reading stopped, so that a new one is a line. Cost: the
-text is read once more, by a parser that can be asked what it would accept.
+table of patterns tried on the text where reading stopped, so that a new one is a line. Then reading
+goes on at the next statement (recovery.py). Cost: the text is read once more, by a parser that can
+be asked what it would accept.
 """
 
 import re
@@ -12,6 +13,7 @@ from contextlib import suppress
 from lark import Lark, UnexpectedInput
 
 from nlog.diagnostics import Diagnostic, Label, Source, Span, suggest
+from nlog.recovery import resumption
 
 TERMINALS = {
     "NAME": "a name",
@@ -55,6 +57,8 @@ KEYWORDS = (
     "union",
 )
 EXPECTED_MAX = 6
+# Mistakes told of one text: nobody reads more.
+MISTAKES_MAX = 100
 WITH_A_STOP = ("end it with `.`",)
 
 # What stands where reading stopped, which terminal must have been acceptable there ("" for any),
@@ -81,13 +85,43 @@ HABITS: tuple[tuple[str, str, str], ...] = (
 FOREIGN = ("&&", "||", "<>")
 
 
-def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagnostic:
-    """The diagnostic for the place at which `grammar` refused the text of `source`."""
-    text = source.text
-    last = len(text.rstrip())
+def syntax_errors(grammar: Lark, source: Source, error: UnexpectedInput) -> list[Diagnostic]:
+    """What is wrong with the text of `source`, which `grammar` refused with `error` first."""
+    found: list[Diagnostic] = []
+    begin = 0
+    while len(found) < MISTAKES_MAX:
+        start = _start(source.text, begin, error)
+        found.append(_syntax_error(grammar, source, begin, error))
+        is_unended = found[-1].helps == WITH_A_STOP and start > begin
+        following = start if is_unended else resumption(source.text, begin, start)
+        if following is None:
+            break
+        begin = following
+        try:
+            grammar.parse(source.text[begin:])
+        except UnexpectedInput as another:
+            error = another
+        else:
+            break
+    return found
+
+
+def _is_at_end(error: UnexpectedInput) -> bool:
     token = getattr(error, "token", None)
-    at_end = token is not None and token.type == "$END"
-    start = last if at_end else error.pos_in_stream or 0
+    return token is not None and token.type == "$END"
+
+
+def _start(text: str, begin: int, error: UnexpectedInput) -> int:
+    """Where reading stopped that began at `begin`."""
+    return len(text.rstrip()) if _is_at_end(error) else begin + (error.pos_in_stream or 0)
+
+
+def _syntax_error(grammar: Lark, source: Source, begin: int, error: UnexpectedInput) -> Diagnostic:
+    """The diagnostic for the place at which reading stopped that began at `begin`."""
+    text = source.text
+    token = getattr(error, "token", None)
+    at_end = _is_at_end(error)
+    start = _start(text, begin, error)
     found = str(token) if token is not None else text[start : start + 1]
     if text.startswith("/*", start):
         helps: tuple[str, ...] = ("end it with `*/`",)
@@ -104,7 +138,7 @@ def syntax_error(grammar: Lark, source: Source, error: UnexpectedInput) -> Diagn
         span = Span(source, start - 1, start + 1)
         foreign = text[start - 1 : start + 1]
         return _diagnostic(f"unexpected `{foreign}`", span, _habit(text, start - 1, set()))
-    accepted, read_to = _accepted(grammar, text)
+    accepted, read_to = _accepted(grammar, text, begin)
     expected = _describe(accepted)
     helps = _habit(text, start, accepted) or _misspelled(text, start, accepted)
     if not helps and "END" in accepted and _begins_line(text, start):
@@ -124,13 +158,13 @@ def _diagnostic(
     return Diagnostic("syntax", message, Label(span), notes=notes, helps=helps)
 
 
-def _accepted(grammar: Lark, text: str) -> tuple[set[str], int]:
+def _accepted(grammar: Lark, text: str, begin: int) -> tuple[set[str], int]:
     """The terminals that could stand where reading stopped, and the end of what was read."""
-    reader = grammar.parse_interactive(text)
-    read_to = 1
+    reader = grammar.parse_interactive(text[begin:])
+    read_to = begin + 1
     with suppress(UnexpectedInput):
         for token in reader.iter_parse():
-            read_to = token.end_pos or read_to
+            read_to = begin + token.end_pos if token.end_pos else read_to
     accepted: set[str] = reader.accepts()  # type: ignore[no-untyped-call]  # lark forgot to say
     return accepted, read_to
 

@@ -5,9 +5,10 @@ put and remove rows, and end well, by an exception in their block, by one after 
 division by zero in the middle of the evaluation. The rules of a program are dealt out: heap 0 is
 there from the beginning, the others come and go.
 
-`guarded` gives a random program what histories need: keys of input tables, a constraint table, and
-a table of which row 0 fails a commit, when all else has been evaluated. `apply` says plainly what
-operations do to the input rows.
+A share of the trials is crowded: it has everything at once (crowded.py), keys, a constraint and
+live rules included. `guarded` gives a random program what histories need: keys of input tables, a
+constraint table, and a table of which row 0 fails a commit, when all else has been evaluated.
+`apply` says plainly what operations do to the input rows.
 """
 
 import random
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 from attrs import evolve, frozen
 
+from tests.engine.crowded import crowded
 from tests.engine.programs import TYPES, RandomProgram, random_program, random_row
 from tests.engine.shapes import TableShape
 
@@ -26,6 +28,8 @@ Ending = Literal["commit", "exception", "late exception", "poison"]
 
 POISON = TableShape("poison", "input", ("int",), 0)
 KEYED_SHARE, CONSTRAINED_SHARE, LIVE_SHARE = 0.3, 0.3, 0.5
+# Of trials whose programs and histories have everything at once.
+CROWDED_SHARE = 0.12
 HEAPS_MAX = 4
 
 
@@ -97,10 +101,13 @@ class Trial:
 def random_trial(seed: int, events: int) -> Trial:
     """The trial that belongs to a seed."""
     order = random.Random(seed)
+    is_crowded = order.random() < CROWDED_SHARE
     plain = random_program(order)
-    program = guarded(order, plain)
+    if is_crowded:
+        plain = crowded(order, plain)
+    program = guarded(order, plain, all_of_it=is_crowded)
     heaps = dict.fromkeys(program.rules, 0)
-    count = order.randint(1, HEAPS_MAX) if order.random() < LIVE_SHARE else 0
+    count = order.randint(1, HEAPS_MAX) if is_crowded or order.random() < LIVE_SHARE else 0
     heaps.update({rule: order.randint(0, count) for rule in plain.rules})
     inputs: State = {table.name: frozenset() for table in program.inputs}
     history: list[Event] = []
@@ -116,9 +123,12 @@ def random_trial(seed: int, events: int) -> Trial:
     return Trial(program, heaps, tuple(history))
 
 
-def guarded(order: random.Random, program: RandomProgram) -> RandomProgram:
+def guarded(
+    order: random.Random, program: RandomProgram, *, all_of_it: bool = False
+) -> RandomProgram:
     """The program with keys, a constraint, and a table that can fail a commit."""
-    tables = [_keyed(order, t) if t.kind == "input" else t for t in program.tables]
+    keyed, constrained = (1.0, 1.0) if all_of_it else (KEYED_SHARE, CONSTRAINED_SHARE)
+    tables = [_keyed(order, t, keyed) if t.kind == "input" else t for t in program.tables]
     last = tables[-1]
     guard = TableShape("guard", "internal", (), last.level + 1)
     failing = TableShape("failing", "output", ("int",), last.level + 2)
@@ -129,7 +139,7 @@ def guarded(order: random.Random, program: RandomProgram) -> RandomProgram:
         "failing(6 / n) :- guard(), poison(n).",
     ]
     tables = [POISON, *tables, guard, failing]
-    if order.random() < CONSTRAINED_SHARE:
+    if order.random() < constrained:
         rule = _constraint(order, program)
         if rule is not None:
             tables.append(TableShape("forbidden", "constraint", (), last.level + 3))
@@ -193,8 +203,8 @@ def _declaration(table: TableShape) -> str:
     return modifiers.get(table.kind, "") + table.declaration()
 
 
-def _keyed(order: random.Random, table: TableShape) -> TableShape:
-    if not table.types or order.random() > KEYED_SHARE:
+def _keyed(order: random.Random, table: TableShape, share: float) -> TableShape:
+    if not table.types or order.random() > share:
         return table
     places = range(len(table.types))
     key = order.sample(places, order.choice((1, 1, len(places))))

@@ -101,6 +101,8 @@ FUNCTIONS = (mixed, swapped, parts, root)
 WIDTHS = (0, 1, 1, 1, 2, 2, 2, 2, 3)
 LEVELS = (1, 1, 1, 2, 2, 3)
 OPTIMA_SHARE = 0.35
+# How often an atom has wildcards: some have none, and some little else.
+WILD_PERCENTS = (0, 10, 10, 45)
 
 
 @frozen
@@ -198,6 +200,7 @@ class _RuleWriter:
     plain: bool
     risky: bool
     variables: dict[str, list[str]] = field(factory=dict)
+    wild_percent: int = 9
     finite: bool = False
     fresh: int = 0
 
@@ -251,6 +254,7 @@ class _RuleWriter:
         lower = [table for table in self.tables if table.level < self.head.level]
         table = self.order.choice(own if self._chance(recursive_percent) else lower)
         self.finite = self.finite or table.level == self.head.level
+        self.wild_percent = self.order.choice(WILD_PERCENTS)
         return self._call(table, [self._argument(type_) for type_ in table.types])
 
     def _argument(self, type_: str) -> str:
@@ -260,13 +264,13 @@ class _RuleWriter:
             name, parts = self.order.choice(PARTS[type_])
             inner = ", ".join(self._argument(part) for part in parts)
             return f"{name}({inner})" if name else f"[{inner}]"
-        dice = self.order.randrange(100)
-        if dice < 45 and known:
-            return self.order.choice(known)
-        if dice < 83:
-            return self._new_variable(type_)
-        if dice < 92:
+        if self._chance(self.wild_percent):
             return "_"
+        dice = self.order.randrange(100)
+        if dice < 50 and known:
+            return self.order.choice(known)
+        if dice < 91:
+            return self._new_variable(type_)
         if dice < 95 and not self.plain:
             return self._risk() if self.risky and self._chance(50) else self._expression(type_)
         return self._constant(type_)

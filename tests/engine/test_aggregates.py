@@ -123,3 +123,29 @@ def test_several_rules_of_one_head_aggregate_each_for_itself():
     with engine.transaction() as tx:
         tx.delete("a", (1,))
     assert set(engine["least"]) == {(1,), (2,), (9,)}
+
+
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [("int", [-(2**62), -5, -1, 0, 3, 2**40]), ("str", ["z", "a", "", "m", "b", "y"])],
+)
+def test_several_values_leave_a_list_at_once(type_: str, values: list):
+    """Values in their own order, which is that of the core's words for none of these types."""
+    engine = nlog.Engine(
+        nlog.parse(
+            f"input table e(v: {type_}, n: int)\noutput table all(some: [{type_}])\n"
+            f"output table each(some: [{type_}])\n"
+            "all(list(v)) :- e(v, n).\neach(set(v)) :- e(v, _).\n"
+        )
+    )
+    with engine.transaction() as tx:
+        tx.insert_many("e", [(value, n) for value in values for n in (1, 2)])
+    for gone in (values[:2], values[3:5], values[5:], values[2:3]):
+        with engine.transaction() as tx:
+            tx.delete_many("e", [(value, 1) for value in gone])
+        with engine.transaction() as tx:
+            tx.delete_many("e", [(value, 2) for value in gone])
+        left = sorted({v for v, _ in engine["e"]})
+        twice = sorted(v for v, _ in engine["e"])
+        assert set(engine["each"]) == ({(tuple(left),)} if left else set())
+        assert set(engine["all"]) == ({(tuple(twice),)} if twice else set())

@@ -24,6 +24,7 @@ from tests.engine.programs import RandomProgram, random_program, random_row
 from tests.engine.trial import contents
 
 SEEDS = range(100)
+STATES = 4  # of each program's history
 LIMIT_S = 60
 
 
@@ -118,7 +119,7 @@ def tell(program: Program, rule: Rule) -> str:
 def test_three_voices_agree(seed: int):
     shape, program, order = program_within_reach(seed)
     engine = nlog.Engine(program)
-    for _ in range(3):
+    for _ in range(STATES):
         with engine.transaction() as tx:
             for table in shape.inputs:
                 tx.insert_many(table.name, [random_row(order, table) for _ in range(4)])
@@ -132,6 +133,7 @@ def test_three_voices_agree(seed: int):
 
 def test_the_programs_asked_about_have_recursion_and_negation():
     programs = [program_within_reach(seed)[1] for seed in SEEDS]
+    assert len(SEEDS) * STATES >= 400
     assert sum(any(s.recursive for s in p.strata) for p in programs) > 15
     assert sum(any(a.negated for r in p.rules for a in r.atoms) for p in programs) > 15
 

@@ -3,6 +3,7 @@
 Most of it runs within the test; what needs a terminal, or Ctrl-C, runs as a process.
 """
 
+import json
 import os
 import pty
 import signal
@@ -69,6 +70,82 @@ def test_check_prints_warnings_and_succeeds(tmp_path: Path):
     assert result.exit_code == 0
     assert result.stderr.startswith("warning[single-use]: variable `m` is used once\n")
     assert result.stdout == "2 tables, 1 rule, 1 stratum (0 recursive): no mistakes, 1 warning\n"
+
+
+def checked(*paths: Path) -> tuple[int, list[dict[str, object]]]:
+    """The exit status of `check`, and what it said, which is all on standard output."""
+    result = CliRunner().invoke(main, ["check", "--format", "json", *map(str, paths)])
+    assert not result.stderr
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_check_prints_json_lines_for_programs(tmp_path: Path):
+    path, other = tmp_path / "one.nlog", tmp_path / "no.nlog"
+    path.write_text("table one(n: int)\none(n) :-\n/* é */ one(n), tow(n).\none(n) :- one(m).\n")
+    status, found = checked(path)
+    assert status == 1
+    assert found[0] == {
+        "severity": "error",
+        "slug": "unknown-name",
+        "message": "there is no table, function or record `tow`",
+        "file": str(path),
+        "spans": [
+            {
+                "file": str(path),
+                "line": 3,
+                "column": 17,
+                "end_line": 3,
+                "end_column": 20,
+                "is_primary": True,
+                "text": "",
+            }
+        ],
+        "notes": [],
+        "helps": found[0]["helps"],
+    }
+    assert [line["slug"] for line in found] == ["unknown-name", "ungrounded-variable"]
+    assert checked(other)[1][0] == {
+        "severity": "error",
+        "slug": "unreadable-file",
+        "message": f"cannot read `{other}`: No such file or directory",
+        "file": str(other),
+        "spans": [],
+        "notes": [],
+        "helps": [],
+    }
+
+
+def test_check_prints_warnings_as_json_lines_too(tmp_path: Path):
+    path = tmp_path / "one.nlog"
+    path.write_text("input table one(n: int, m: int)\ntable two(n: int)\ntwo(n) :- one(n, m).\n")
+    status, found = checked(path)
+    assert status == 0
+    assert [(line["severity"], line["slug"]) for line in found] == [("warning", "single-use")]
+    path.write_text("table two(n: int)\n")
+    assert checked(path) == (0, [])
+
+
+def test_other_commands_print_json_beside_their_rows(rules: Path):
+    result = nlog(rules, "run", '{"edge": [["a", 5]]}', "--format", "json")
+    assert (result.exit_code, result.stdout) == (1, "")
+    told = json.loads(result.stderr)
+    assert told["message"].endswith("is not a str")
+    assert (told["slug"], told["file"], told["spans"]) == (None, None, [])
+    rules.write_text("table one(n: int\none(1)\n")
+    result = nlog(rules, "run", "{}", "--format", "json")
+    assert [json.loads(line)["slug"] for line in result.stderr.splitlines()] == ["syntax", "syntax"]
+
+
+def test_every_span_in_json_has_the_text_that_it_is_about():
+    """The positions, counted from 1 in lines and characters, against the offsets they are of."""
+    for path in sorted((Path(__file__).parent / "errors").glob("*.nlog")):
+        text = path.read_text()
+        for line in checked(path)[1]:
+            for span in line["spans"]:
+                if span["file"] == str(path):
+                    rows = text.split("\n")[span["line"] - 1 : span["end_line"]]
+                    assert len(rows[0]) + 1 >= span["column"] >= 1
+                    assert len(rows[-1]) + 1 >= span["end_column"] >= 1
 
 
 def test_a_file_that_cannot_be_read_is_named_without_an_excerpt(tmp_path: Path):

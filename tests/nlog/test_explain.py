@@ -162,7 +162,7 @@ def test_a_derivation_may_be_deep():
     assert len(str(tree).splitlines()) == 2 * length
     assert repr(tree) == f"<Derivation of reach(0, {length}): {2 * length} rows>"
     assert tree == engine.explain("reach", (0, length))
-    assert tree != engine.explain("reach", (0, length - 1))
+    assert tree != tree.premises[0]
 
 
 def smallest_sizes(engine: nlog.Engine) -> dict[tuple[str, tuple], int]:
@@ -190,11 +190,13 @@ def all_bodies(rule, tables) -> Iterator[tuple[tuple[str, tuple], list[tuple[str
     """Every row that a rule derives, with the rows of its positive atoms, each way."""
     positive = [atom for atom in rule.atoms if not atom.negated]
     rest = [literal for literal in rule.body if literal not in positive]
+    own = [evolve(atom, table=f"+{i}") for i, atom in enumerate(positive)]
+    alone = evolve(rule, body=(*own, *rest))
+    only = dict(tables)
     for rows in itertools.product(*(sorted(tables[a.table], key=repr) for a in positive)):
         premises = [(atom.table, row) for atom, row in zip(positive, rows, strict=True)]
-        only = {**tables, **{f"+{i}": {row} for i, row in enumerate(rows)}}
-        own = [evolve(atom, table=f"+{i}") for i, atom in enumerate(positive)]
-        for row in reference._derive(evolve(rule, body=(*own, *rest)), only):
+        only |= {f"+{i}": {row} for i, row in enumerate(rows)}
+        for row in reference._derive(alone, only):
             if row in tables[rule.head]:
                 yield (rule.head, row), premises
 

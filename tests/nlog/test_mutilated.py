@@ -2,6 +2,9 @@
 
 Sound programs of the corpus are mutilated token by token: dropped, doubled, swapped, replaced by
 one from elsewhere. What still is a program must also plan; what is none must say where and why.
+
+Where some statements of a program get a character that has no place anywhere, each of them is
+named, and no other.
 """
 
 import random
@@ -12,6 +15,8 @@ import pytest
 
 import nlog
 from nlog.planner import plan
+from nlog.syntax_errors import MISTAKES_MAX
+from tests.engine.programs import random_program
 from tests.nlog import corpus
 
 TOKEN = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|\w+|:-|<=|>=|==|!=|<<|>>|\s+|.', re.DOTALL)
@@ -67,3 +72,25 @@ def test_nothing_but_programs_and_diagnostics(seed: int):
     order = random.Random(f"mutilated {seed}")
     slugs = {answer(mutilated(order, text)) for text in TEXTS}
     assert len(slugs) > 3
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_statement_with_a_mistake_of_form_is_named_and_no_other(seed: int):
+    order = random.Random(f"blemished {seed}")
+    lines = random_program(order).text.splitlines()
+    sound = [place for place, line in enumerate(lines) if "{" not in line]
+    chosen = sorted(order.sample(sound, order.randint(1, len(sound))))
+    for place in chosen:
+        tokens = TOKEN.findall(lines[place])
+        tokens.insert(order.randint(2, len(tokens)), order.choice("@$\\~"))
+        lines[place] = "".join(tokens)
+    with pytest.raises(nlog.RuleError) as caught:
+        nlog.parse("\n".join(lines))
+    found = [d.primary.span.source.position(d.primary.span.start) for d in caught.value.diagnostics]
+    assert [line - 1 for line, _ in found] == chosen
+
+
+def test_no_more_mistakes_are_told_than_anybody_reads():
+    with pytest.raises(nlog.RuleError) as caught:
+        nlog.parse("a(1) b(2).\n" * 1000)
+    assert len(caught.value.diagnostics) == MISTAKES_MAX

@@ -184,6 +184,17 @@ def test_a_snapshot_stays_as_it_was_while_commits_go_on(engine: nlog.Engine):
         first["raech"]
 
 
+def test_the_first_snapshot_may_be_of_an_engine_that_is_about_to_change(engine: nlog.Engine):
+    before = contents(engine)
+    with engine.transaction() as tx:
+        tx.insert("edge", (3, 1))
+        tx.prepare()
+        snapshot = engine.snapshot()
+    with engine.transaction() as tx:
+        tx.delete("edge", (1, 2))
+    assert {name: frozenset(snapshot[name]) for name in before} == before
+
+
 def test_a_snapshot_outlives_its_engine_and_many_commits():
     engine = new_engine()
     snapshot, kept = engine.snapshot(), engine.snapshot()
