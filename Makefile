@@ -121,6 +121,7 @@ bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENC
 	$(call say,measuring: it takes long and wants the machine for itself)
 	@$(VENV_PYTHON) benchmarks/compiling.py
 	@$(VENV_PYTHON) -m benchmarks.offload --plot build/bench/offload.png
+	@$(VENV_PYTHON) benchmarks/switching.py --json build/switching.json
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included

@@ -5,13 +5,15 @@ Ctrl-C ends it at once, and what was measured until then is still printed and wr
 
 import json
 import platform
+import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from benchmarks import contest, figures
+from benchmarks import contest, figures, sizes
 from benchmarks.contest import Contest, DisagreementError, Terms
+from benchmarks.sizes import Entry
 from benchmarks.workloads import WORKLOADS
 
 
@@ -33,6 +35,17 @@ def _split(spec: str, scale: float) -> tuple[str, float]:
 @click.option("--operations", default=500, show_default=True, help="Commits of each kind.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--limit", default=600.0, show_default=True, help="Seconds for one turn.")
+@click.option(
+    "--patience",
+    default=60.0,
+    show_default=True,
+    help="Seconds after which a rival has no more turns in a contest.",
+)
+@click.option(
+    "--one-size",
+    is_flag=True,
+    help="Every rival at the size asked for, also those that are known not to finish it.",
+)
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--plots", "folder", type=click.Path(file_okay=False, path_type=Path))
 def main(
@@ -43,6 +56,8 @@ def main(
     operations: int,
     seed: int,
     limit: float,
+    patience: float,
+    one_size: bool,
     file: Path | None,
     folder: Path | None,
 ) -> None:
@@ -52,14 +67,21 @@ def main(
         known = ", ".join(contest.RIVALS)
         raise click.BadParameter(f"there is no rival {unknown[0]}; there are {known}")
     chosen = [_split(spec, scale) for spec in specs or WORKLOADS]
-    terms = Terms(rounds, operations, seed, limit)
-    console = Console()
+    terms = Terms(rounds, operations, seed, limit, patience)
+    entries = [
+        entry
+        for name, size in chosen
+        for entry in (
+            [Entry(name, size, tuple(names))] if one_size else sizes.entries(name, size, names)
+        )
+    ]
+    console = Console(width=None if sys.stdout.isatty() else 120)
     contests: list[Contest] = []
     trouble = ""
     try:
-        for name, size in chosen:
+        for entry in entries:
             with console.status("") as status:
-                contest.hold(name, size, names, terms, status.update, contests.append)
+                contest.hold(entry, terms, status.update, contests.append)
             figures.show(contests[-1], console)
     except KeyboardInterrupt:
         trouble = "interrupted: what follows was measured until then"
@@ -77,7 +99,8 @@ def main(
         from benchmarks import plots  # noqa: PLC0415 matplotlib is not among the test requirements
 
         for one in contests:
-            console.print(f"drawn: {plots.draw(one, folder)}")
+            plots.draw(one, folder)
+        console.print(f"drawn: {folder}/*.png, all together in {plots.draw_all(contests, folder)}")
     if trouble:
         raise click.ClickException(trouble)
 

@@ -2,16 +2,18 @@
 
 Each turn of a rival is a process of its own, so that none profits from or suffers by another, and
 memory is told apart; rounds alternate (A B C A B C …), so that what else the machine does meets
-all. The first round also sums up what the tables hold, outside of all timing; a rival that
-differs from the first that answered is a `DisagreementError`.
+all; a slow rival has fewer of them. The first round also sums up what the tables hold, outside of
+all timing; a rival that differs from the first that answered is a `DisagreementError`.
 """
 
 import json
+import math
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from attrs import Factory, define, frozen
 from benchmarks import job, workloads
 from benchmarks.floor.build import built
 from benchmarks.job import Workload
+from benchmarks.sizes import Entry
 
 Answer = dict[str, Any]
 
-RIVALS = ("floor", "engine", "duckdb", "clingo", "pydatalog")
+RIVALS = ("floor", "engine", "duckdb", "pathway", "clingo", "pydatalog")
 
 
 class DisagreementError(Exception):
@@ -45,26 +48,32 @@ class Result:
 
     cannot: str | None = None
     answers: list[Answer] = Factory(list)
+    spent_s: float = 0
+
+    @property
+    def timed(self) -> list[Answer]:
+        """The answers whose times mean something."""
+        return [answer for answer in self.answers if not answer.get("watched")]
 
     @property
     def full_s(self) -> float:
         """The full evaluation: the median of the rounds."""
-        return statistics.median([float(answer["full_s"]) for answer in self.answers])
+        return statistics.median([float(answer["full_s"]) for answer in self.timed])
 
     @property
     def bytes(self) -> int:
         """The most memory, all commits included."""
-        return min(int(answer["bytes"]) for answer in self.answers)
+        return min(int(answer["bytes"]) for answer in self.timed)
 
     @property
     def full_bytes(self) -> int:
         """The most memory until everything was derived."""
-        return min(int(answer["full_bytes"]) for answer in self.answers)
+        return min(int(answer["full_bytes"]) for answer in self.timed)
 
     def kinds(self) -> dict[str, Kind]:
         """By kind of commit, over all rounds."""
         commits: dict[str, list[Answer]] = {}
-        for answer in self.answers:
+        for answer in self.timed:
             for commit in answer["commits"]:
                 commits.setdefault(commit["kind"], []).append(commit)
         return {kind: _kind(some) for kind, some in commits.items()}
@@ -117,7 +126,7 @@ def _json(result: Result) -> Answer:
         return {"cannot": result.cannot or "stopped before its first round"}
     return {
         "full_s": result.full_s,
-        "full_s_by_round": [answer["full_s"] for answer in result.answers],
+        "full_s_by_round": [answer["full_s"] for answer in result.timed],
         "full_bytes": result.full_bytes,
         "bytes": result.bytes,
         "commits": {
@@ -135,34 +144,45 @@ class Terms:
     operations: int
     seed: int
     limit_s: float
+    # A rival whose turns took longer than this, all in all, has no more of them.
+    patience_s: float = math.inf
 
 
 def hold(
-    name: str,
-    scale: float,
-    rivals: Iterable[str],
+    entry: Entry,
     terms: Terms,
     progress: Callable[[str], None],
     contest_made: Callable[[Contest], None],
 ) -> None:
     """Runs a contest; `contest_made` gets it before its first round, and it fills as rounds end."""
-    workload = workloads.make(name, scale, terms.operations, terms.seed)
-    contest = Contest(name, scale, sum(map(len, workload.facts.values())))
-    contest.results = {rival: Result() for rival in rivals}
+    name = entry.workload
+    workload = workloads.make(name, entry.scale, terms.operations, terms.seed)
+    contest = Contest(name, entry.scale, sum(map(len, workload.facts.values())))
+    contest.results = {rival: Result() for rival in entry.rivals}
     contest_made(contest)
     with tempfile.TemporaryDirectory(prefix="nlog-bench-") as folder:
         job.write(workload, Path(folder))
         for number in range(terms.rounds):
             mode = "sums" if number == 0 else "times"
             for rival, result in contest.results.items():
-                if result.cannot is not None:
-                    continue
-                progress(f"{name}@{scale:g}: {rival}, round {number + 1} of {terms.rounds}")
-                answer = turn(rival, name, Path(folder), mode, terms.limit_s)
-                result.cannot = answer.get("cannot")
-                if result.cannot is None:
-                    result.answers.append(answer)
+                if result.cannot is None and result.spent_s <= terms.patience_s:
+                    progress(f"{name}@{entry.scale:g}: {rival}, round {number + 1}")
+                    take(result, rival, name, Path(folder), mode, terms.limit_s)
             compare(workload, contest.results)
+
+
+def take(
+    result: Result, rival: str, workload: str, folder: Path, mode: str, limit_s: float
+) -> None:
+    """Lets a rival have its turn, and another one if it was watched."""
+    begin = time.monotonic()
+    answer = turn(rival, workload, folder, mode, limit_s)
+    result.spent_s += time.monotonic() - begin
+    result.cannot = answer.get("cannot")
+    if result.cannot is None:
+        result.answers.append(answer)
+        if answer.get("watched"):
+            take(result, rival, workload, folder, "times", limit_s)
 
 
 def turn(rival: str, workload: str, folder: Path, mode: str, limit_s: float) -> Answer:

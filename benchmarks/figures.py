@@ -34,25 +34,25 @@ def show(contest: Contest, console: Console) -> None:
 
 def show_commits(contest: Contest, console: Console) -> None:
     """Prints a line for each kind of commit."""
-    table = Table("a commit (median)", "rows changed", title=contest.workload)
-    changing = {n: r for n, r in contest.results.items() if r.answers and r.answers[0]["commits"]}
+    changing = {n: r for n, r in contest.results.items() if r.timed and r.timed[0]["commits"]}
     if not changing:
         return
+    table = Table("a commit (median)", "rows changed", title=contest.workload)
     for name in changing:
-        table.add_column(name)
+        table.add_column(name, justify="right", no_wrap=True)
         if name != "floor":
-            table.add_column("× floor")
-            table.add_column("full / commit")
+            table.add_column("full / it", justify="right", no_wrap=True)
     kinds = {name: result.kinds() for name, result in changing.items()}
-    for kind in next(iter(kinds.values())):
-        first = next(iter(kinds.values()))[kind]
+    for kind, first in next(iter(kinds.values())).items():
         cells = [kind, f"{first.changed:,.0f}"]
+        floor = kinds.get("floor", {}).get(kind)
         for name, result in changing.items():
             one = kinds[name][kind]
-            cells.append(f"{one.us:,.1f} µs")
-            if name != "floor":
-                floor = kinds.get("floor", {}).get(kind)
-                cells.append(f"{one.us / floor.us:.2f}" if floor else "-")
-                cells.append(f"{result.full_s / one.us * 1e6:,.0f}")
+            told = f"{one.us:,.1f} µs"
+            if name == "floor":
+                cells.append(told)
+                continue
+            cells.append(f"{told}  {one.us / floor.us:,.1f} ×" if floor else told)
+            cells.append(f"{result.full_s / one.us * 1e6:,.0f}")
         table.add_row(*cells)
     console.print(table)

@@ -21,7 +21,7 @@ from nlog.python_functions import Function, function, ip4, ip6, mac, prefix
 from nlog.refusals import ConstraintError, Limits
 from nlog.runtime import Engine, Work
 from nlog.tables import Snapshot, TableView
-from nlog.transaction import Transaction
+from nlog.transaction import Transaction, publish
 
 __all__ = [
     "Changes",
@@ -49,4 +49,5 @@ __all__ = [
     "mac",
     "parse",
     "prefix",
+    "publish",
 ]

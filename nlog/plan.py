@@ -6,8 +6,11 @@ networks.
 
 Every way of enumerating a rule's body is a `Pipeline`: a file of registers, one word each,
 and steps that run as nested loops from first to last. A register is written by exactly one
-place (a constant, a load, a call) before any step reads it. After the last step the registers
-named by `head` hold the head's row.
+place (a constant, a load, a call) before any step reads it, and there are no others. After the last
+step the registers named by `head` hold the head's row.
+
+The core takes no plan on trust: it checks every number and every type (core/program.h), and refuses
+a plan that it cannot run with an error that names the place in it.
 
 A rule has one pipeline for each atom of its body, positive or negated: the *delta plan* that
 starts at a change of that atom's table and joins the rest. Atoms are numbered by their
@@ -73,11 +76,15 @@ class Exists:
 
 @frozen
 class Call:
-    """Write the value of a function of `arguments` (registers) into register `result`."""
+    """Write the value of a function of `arguments` (registers) into register `result`.
+
+    `type` is that of the value: a function may make a record, a list or another value of its parts.
+    """
 
     function: str
     arguments: tuple[int, ...]
     result: int
+    type: Type
 
 
 @frozen
@@ -203,7 +210,8 @@ class StratumPlan:
 
     That is rules, or an aggregate for one table that is not recursive. `optima` has one for each
     of the tables of a recursion over their best values; a rule's check plan then starts at the
-    columns of a group, and emits every row that the body derives for it.
+    columns of a group, and emits every row that the body derives for it. The tables of one that is
+    `renewed` are emptied first, in every commit: such a plan is for a change of programs.
     """
 
     recursive: bool
@@ -211,6 +219,7 @@ class StratumPlan:
     rules: tuple[RulePlan, ...]
     aggregate: AggregatePlan | None = None
     optima: tuple[OptimumPlan, ...] = ()
+    renewed: bool = False
 
 
 @frozen

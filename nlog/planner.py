@@ -109,14 +109,17 @@ def _plan_stratum(
     numbers = tuple(layout.numbers[name] for name in stratum.tables)
     if any(rule.aggregates for rule in own):
         (rule,) = own
-        return p.StratumPlan(False, numbers, (), _plan_aggregate(rule, layout))
+        aggregate = _plan_aggregate(rule, layout)
+        return p.StratumPlan(False, numbers, (), aggregate, renewed=stratum.renewed)
     by_table = {optimum.table: optimum for optimum in stratum.optima}
     optima = {name: by_table[name] for name in stratum.tables if name in by_table}
     planned = tuple(
         _plan_rule(rule, stratum.recursive, layout, optima.get(rule.head)) for rule in own
     )
     best = [_plan_optimum(optima[name], program.tables[name], layout) for name in optima]
-    return p.StratumPlan(stratum.recursive, numbers, planned, optima=tuple(best))
+    return p.StratumPlan(
+        stratum.recursive, numbers, planned, optima=tuple(best), renewed=stratum.renewed
+    )
 
 
 def _plan_optimum(optimum: Optimum, table: Table, layout: Layout) -> p.OptimumPlan:
@@ -374,15 +377,16 @@ class _Placement:
                 return self._constant(expression)
             case Apply():
                 arguments = tuple(self._value(argument) for argument in expression.arguments)
-                return self._call(expression.function, arguments)
+                return self._call(expression.function, arguments, expression.type)
             case If():
                 leaves: list[int] = []
                 tree = Const(self._tree(expression, leaves), TREE)
-                return self._call("tree.evaluate", (self._constant(tree), *leaves))
+                arguments = (self._constant(tree), *leaves)
+                return self._call("tree.evaluate", arguments, expression.type)
 
-    def _call(self, function: str, arguments: tuple[int, ...]) -> int:
+    def _call(self, function: str, arguments: tuple[int, ...], result: Type) -> int:
         register = self._new_register()
-        self._steps.append(p.Call(function, arguments, register))
+        self._steps.append(p.Call(function, arguments, register, result))
         return register
 
     def _constant(self, constant: Const) -> int:
@@ -402,10 +406,11 @@ class _Placement:
         match expression:
             case Apply():
                 number = _core_numbers()[expression.function]
-                return (1, number, *(self._tree(part, leaves) for part in expression.arguments))
+                parts = (self._tree(part, leaves) for part in expression.arguments)
+                return (1, number, describe(expression.type), *parts)
             case If():
-                parts = (expression.condition, expression.then, expression.otherwise)
-                return (2, *(self._tree(part, leaves) for part in parts))
+                choice = (expression.condition, expression.then, expression.otherwise)
+                return (2, *(self._tree(part, leaves) for part in choice))
         register = self._value(expression)
         if register not in leaves:
             leaves.append(register)

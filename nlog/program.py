@@ -178,12 +178,14 @@ class Optimum:
 class Stratum:
     """Tables evaluated together, after all that they depend on; inputs are in none.
 
-    `optima` has each of the tables if they are optimized over themselves, and else nothing.
+    `optima` has each of the tables if they are optimized over themselves, and else nothing. One
+    that is `renewed` is derived from nothing, whatever there is of it (see transition.py).
     """
 
     tables: tuple[str, ...]
     recursive: bool
     optima: tuple[Optimum, ...] = ()
+    renewed: bool = False
 
 
 @frozen

@@ -1,7 +1,7 @@
 """Why a commit was refused: the core's reasons in the words of who wrote the rules and rows.
 
-A rule fails, rows of an input table have one key, a constraint table has rows, or a limit is
-reached. The transaction has been rolled back in every case.
+A rule fails, rows of an input table have one key, a constraint table has rows, a limit is reached,
+or what the core can hold is exhausted. The transaction has been rolled back in every case.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,14 @@ from nlog.show import counted, show_row
 
 Row = tuple[Any, ...]
 
+# There is no room, whatever was to be done.
+EXHAUSTED = (_core.CapacityError, MemoryError)
 REFUSALS = (
     _core.EvaluationError,
     _core.KeyConflictError,
     _core.ConstraintError,
     _core.LimitError,
+    *EXHAUSTED,
 )
 ROWS_SHOWN_MAX = 10
 ROW_LENGTH_MAX = 200
@@ -76,6 +79,12 @@ def refusal(
             return ConstraintError(_constraint_text(program, rows, when), rows)
         case _core.LimitError():
             return TransactionError(_limit_text(program, limits, tables, *error.args) + when)
+        case _core.CapacityError():
+            return TransactionError(_capacity_text(program, tables, when, *error.args))
+        case MemoryError():
+            return TransactionError(
+                f"memory ran out{when}; nlog.Limits(rows=…) refuses what would take too much"
+            )
     number, text = error.args
     rule = next(rule for rule in program.rules if rule.number == number)
     return TransactionError(f"rule of `{rule.head}` at {rule.name}: {text}{when}")
@@ -106,6 +115,60 @@ def _constraint_text(program: Program, rows: Mapping[str, frozenset[Row]], when:
         rules = [rule.name for rule in program.rules if rule.head == name]
         lines.append(f"`{name}` must be empty; its rules are at {', '.join(rules)}")
     return "\n".join(lines)
+
+
+CAPACITIES = {
+    "rows": (
+        "table {table} is full: it has room for {capacity} rows, deleted ones of a commit included",
+        "split the table, or delete rows in a transaction of their own first{rules}",
+    ),
+    "places": (
+        (
+            "an index of table {table} is full: too many rows agree in columns that rules look it "
+            "up by, which have room for {capacity}"
+        ),
+        "let rules look it up by columns that tell its rows apart, or split the table{rules}",
+    ),
+    "texts": (
+        "the engine is full: it has seen {capacity} different texts",
+        "engine.recompute() gives one that has seen only those of the present rows",
+    ),
+    "tuples": (
+        "the engine is full: it has seen {capacity} different lists, records and other structures",
+        "engine.recompute() gives one that has seen only those of the present rows",
+    ),
+    "elements": (
+        "a value is too long: a text has at most {capacity} bytes, and a list as many elements",
+        "split it over several rows",
+    ),
+    "ranks": (
+        (
+            "the recursion of {table} is too deep: its rows rest on each other on more levels than "
+            "{capacity} ranks have room for"
+        ),
+        (
+            "let rules join rows far apart, as `reach(a, c) :- reach(a, b), reach(b, c).` "
+            "does{rules}"
+        ),
+    ),
+}
+
+
+def _capacity_text(
+    program: Program,
+    tables: Mapping[int, str],
+    when: str,
+    full: str,
+    capacity: int,
+    number: int | None,
+) -> str:
+    name = None if number is None else tables.get(number, f"${number}")
+    found = [rule.name for rule in program.rules if rule.head == name]
+    rules = f" (rules at {', '.join(found)})" if found else ""
+    what, way_out = (
+        text.format(table=f"`{name}`", capacity=capacity, rules=rules) for text in CAPACITIES[full]
+    )
+    return f"{what}{when}; {way_out}"
 
 
 def _limit_text(

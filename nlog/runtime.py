@@ -24,7 +24,7 @@ from nlog.lower import lower
 from nlog.planner import plan, replan
 from nlog.profile import Profile, profile
 from nlog.program import Program, Table
-from nlog.refusals import NO_LIMITS, REFUSALS, Limits, refusal
+from nlog.refusals import EXHAUSTED, NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
 from nlog.tables import Snapshot, TableView, row_trouble
 from nlog.transaction import Transaction
@@ -50,13 +50,18 @@ class Engine:
             raise TypeError(text)
         if not isinstance(limits, Limits):
             raise TypeError(f"{limits!r} are no limits: nlog.Limits(rows=…, seconds=…) makes some")
+        self._begin(program, limits, replans=replans, evaluates=True)
+
+    def _begin(self, program: Program, limits: Limits, *, replans: bool, evaluates: bool) -> None:
+        """Set everything up; rules wait for the first transaction unless it `evaluates` them."""
         self.program = program
         self.limits = limits
         self.replans = replans
         self._lowered = lower(program)
         self._plan, self._layout = plan(program)
+        ask = limits.rows, limits.seconds
         try:
-            self._core = _core.Database(self._plan, limits.rows, limits.seconds)
+            self._core = _core.Database(self._plan, *ask, evaluates=evaluates)
         except REFUSALS as error:
             when = ", with all inputs empty"
             raise refusal(
@@ -130,11 +135,9 @@ class Engine:
             return profile(self._lowered, self._plan, self._layout.names, self._core)
 
     def recompute(self) -> "Engine":
-        """A new engine, computed from this one's input rows and nothing else.
-
-        TransactionError, as by `Engine`, if a commit with all inputs empty would be refused.
-        """
-        fresh = Engine(self.program, self.limits, replans=self.replans)
+        """A new engine, computed from this one's input rows and nothing else."""
+        fresh = Engine.__new__(Engine)
+        fresh._begin(self.program, self.limits, replans=self.replans, evaluates=False)
         with self._lock, fresh.transaction() as tx:
             for table in self.program.tables.values():
                 if table.kind == "input":
@@ -145,7 +148,8 @@ class Engine:
         """Why `row` is in `table`: a smallest derivation, from the input rows by rules.
 
         KeyError if there is no such table, TypeError if the row does not fit it, LookupError if the
-        row is not in it. Costs nothing until it is called, then indexes that stay.
+        row is not in it, TransactionError if there is no room for the search. Costs nothing until
+        it is called, then indexes that stay.
         """
         declared = self.program.table(table)
         with self._lock:
@@ -154,7 +158,10 @@ class Engine:
                 raise LookupError(f"{show_row(declared, row)} is not there")
             if self._explainer is None:
                 self._explainer = Explainer(self.program, self._lowered, self._layout, self._core)
-            return self._explainer.explain(table, found)
+            try:
+                return self._explainer.explain(table, found)
+            except EXHAUSTED as error:
+                raise refusal(error, self._lowered, self.limits, self._layout.names, "") from None
 
     def _committed(self, table: Table, row: Sequence[Any]) -> Row | None:
         """The row as the table holds it, in canonical form; None if it is not there."""

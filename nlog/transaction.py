@@ -10,8 +10,10 @@ what must change together with an engine, be it another engine, is done between 
         other.apply("link", one.prepare()["reach"])
         other.prepare()
         …                                   # the last thing that can fail
+        nlog.publish(one, other)
 
-An exception anywhere in the block leaves all of them as they were.
+An exception anywhere in the block leaves all of them as they were, and what `publish` does is one
+step, which no signal comes between. If one comes right after it, `is_committed` tells.
 
 One transaction at a time: the engine's lock is held from the first line to the last. `what_if`
 gives one that ends in a rollback, come what may.
@@ -26,7 +28,7 @@ from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.layout import Layout
 from nlog.program import Program, Table
-from nlog.refusals import REFUSALS, refusal
+from nlog.refusals import EXHAUSTED, REFUSALS, refusal
 from nlog.tables import columns_trouble, key_trouble, row_trouble, shape
 from nlog.transition import Transition, transition
 
@@ -46,6 +48,8 @@ class Transaction:
         self._state = "new"
         self._changes: Changes | None = None
         self._next: tuple[Program, Transition] | None = None
+        # How many commits the engine has seen before.
+        self._commits = 0
 
     def insert(self, table: str, *rows: Sequence[Any]) -> None:
         """Insert rows; those that are there already change nothing."""
@@ -109,7 +113,7 @@ class Transaction:
                 "of both must have the same types, in the same order"
             )
         if delta._delta is not None:
-            self._engine._core.apply(self._engine._layout.numbers[table], delta._delta)
+            self._stage(self._engine._core.apply, self._engine._layout.numbers[table], delta._delta)
 
     def prepare(self) -> Changes:
         """Evaluate the rules now; what the end of the block will change.
@@ -126,6 +130,9 @@ class Transaction:
         if self._next is None:
             try:
                 engine._replan_if_drifted()
+            except EXHAUSTED as error:
+                engine._core.rollback()
+                raise self._refusal(error) from None
             except BaseException:
                 engine._core.rollback()
                 raise
@@ -150,6 +157,11 @@ class Transaction:
             raise TransactionError(f"the transaction is {self._state}: it has no changes")
         return self._changes
 
+    @property
+    def is_committed(self) -> bool:
+        """Whether it is committed. That holds also if an exception came right after the commit."""
+        return self._state == "committed"
+
     def __enter__(self) -> Self:
         self._engine._lock.acquire()
         if self._engine._open or self._state != "new":
@@ -158,6 +170,7 @@ class Transaction:
             if self._state != "new":
                 trouble = f"is {self._state}, and can be used once: start one with transaction()"
             raise TransactionError(f"this transaction {trouble}")
+        self._commits = self._engine._core.commit_count
         self._engine._open = True
         self._state = "open"
         return self
@@ -171,24 +184,26 @@ class Transaction:
         try:
             if kind is None and self._state == "open":
                 self.prepare()
-            if kind is not None:
-                self._roll_back()
-            elif self._state == "prepared":
-                self._end()
+            if kind is None and self._state == "prepared" and self._publishes:
+                self._engine._core.publish()
         finally:
-            self._engine._open = False
-            self._engine._lock.release()
+            try:
+                self._settle(kind is None)
+            finally:
+                self._engine._open = False
+                self._engine._lock.release()
 
-    def _end(self) -> None:
-        if self._publishes:
-            self._engine._core.publish()
-            self._state = "committed"
+    def _settle(self, has_ended_well: bool) -> None:
+        """Take note of what has become of it, which the core knows whatever came between."""
+        if self._engine._core.commit_count != self._commits:
             if self._next is not None:
-                program, transition = self._next
-                self._engine._adopt(program, transition)
-        else:
+                self._engine._adopt(*self._next)
+            self._state = "committed"
+        elif has_ended_well and self._state == "prepared":
             self._engine._core.rollback()
             self._state = "tried and rolled back"
+        else:
+            self._roll_back()
 
     def _roll_back(self) -> None:
         self._engine._core.rollback()
@@ -217,11 +232,11 @@ class Transaction:
         """Stage another program in place of the engine's. Requires: nothing else is staged."""
         engine, core = self._engine, self._engine._core
         step = transition(engine.program, program, engine._layout.measuring(core))
-        core.change_program(step.during, step.after)
-        for number in step.emptied:
-            core.delete(number, core.rows(number, {}))
-        core.insert(step.changed, [()])
         self._next = (program, step)
+        self._stage(core.change_program, step.during, step.after)
+        for number in step.emptied:
+            self._stage(core.delete, number, core.rows(number, {}))
+        self._stage(core.insert, step.changed, [()])
 
     def _declared(self, name: str) -> Table:
         try:
@@ -238,9 +253,21 @@ class Transaction:
     ) -> None:
         table = self._input(name)
         try:
-            write(self._engine._layout.numbers[name], rows)
+            self._stage(write, self._engine._layout.numbers[name], rows)
         except _core.RowError as error:
             raise TransactionError(trouble(table, *error.args)) from None
+
+    def _stage(self, write: Callable[..., None], *arguments: Any) -> None:
+        """Call the core; roll back at once if there is no room, or if it was broken off."""
+        try:
+            write(*arguments)
+        except EXHAUSTED as error:
+            self._roll_back()
+            raise self._refusal(error) from None
+        except BaseException:
+            if self._engine._core.has_broken_off:
+                self._roll_back()
+            raise
 
     def _input(self, name: str) -> Table:
         """The table of that name, if it can be written now."""
@@ -257,6 +284,23 @@ class Transaction:
                 "only input tables"
             )
         return table
+
+
+def publish(*transactions: Transaction) -> None:
+    """Commit prepared transactions of different engines in one step, inside their `with` blocks.
+
+    Nothing comes between them, no signal either. TransactionError, and none is committed, if one
+    is not prepared, or is a `what_if`.
+    """
+    for transaction in transactions:
+        if transaction._state != "prepared" or not transaction._publishes:
+            what = transaction._state if transaction._publishes else "a what_if"
+            raise TransactionError(
+                f"a transaction is {what}: only those that are prepared are published together"
+            )
+    _core.publish_all(tuple(transaction._engine._core for transaction in transactions))
+    for transaction in transactions:
+        transaction._state = "committed"
 
 
 def _outputs(program: Program, layout: Layout) -> dict[str, tuple[int, Table]]:

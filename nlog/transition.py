@@ -15,8 +15,14 @@ Rules are the same if their heads and bodies are, wherever they stand; tables, i
 at one place, even if their names had to change to stay apart. Tables that stay keep their number
 (see planner.Layout).
 
-Cost: that of planning both programs, and what the rules that differ read. Where a table joins or
-leaves a recursion, its rows are visited once (core/transition.h).
+A recursion over `min` or `max` that is put together anew, or taken apart, cannot be gone on with,
+since what the core keeps beside its rows has no meaning elsewhere. Its tables are *renewed*: under
+the plan of both programs they have the rules of the new one alone, and the core derives them from
+nothing. What other tables and those who listen get to know is the difference.
+
+Cost: that of planning both programs, and what the rules that differ read; of tables that are
+renewed, all that they follow from. Where a table joins or leaves a recursion, its rows are visited
+once (core/transition.h).
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +30,7 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, frozen
 
 from nlog.check import stratify
-from nlog.diagnostics import Diagnostic, Label, RuleError
+from nlog.diagnostics import Diagnostic, RuleError
 from nlog.layout import Layout
 from nlog.lower import lower
 from nlog.plan import Plan
@@ -54,7 +60,7 @@ def transition(old: Program, new: Program, layout: Layout) -> Transition:
     """The way from `old`, whose layout is given, to `new`.
 
     RuleError if it cannot be gone: rules that are added negate what depends on those that are
-    removed, in a circle, or put a recursion over `min` or `max` together anew.
+    removed, in a circle.
     """
     names = _names(old, new)
     before, after = lower(_numbered(_renamed(old, names), new)), lower(new)
@@ -138,7 +144,10 @@ def _numbered(old: Program, new: Program) -> Program:
 
 
 def _union(before: Program, after: Program, mistakes: list[Diagnostic]) -> Program:
-    """Both programs, where rules that are only in one depend on `$changed`."""
+    """Both programs, where rules that are only in one depend on `$changed`.
+
+    Of tables that are renewed it has the rules of `after` alone.
+    """
     kept = _Matching(before)
     rules = [rule if kept.take(rule) else _switched(rule, negated=False) for rule in after.rules]
     removed = [_switched(rule, negated=True) for rule in kept.rest()]
@@ -146,50 +155,59 @@ def _union(before: Program, after: Program, mistakes: list[Diagnostic]) -> Progr
     rules += [evolve(rule, number=beyond + rule.number) for rule in removed]
     changed = Table(CHANGED_TABLE, "input", ())
     tables = {**before.tables, **after.tables, CHANGED_TABLE: changed}
-    circular: list[Diagnostic] = []
-    strata = stratify(tables, rules, circular.append)
-    strata = tuple(_with_optima(stratum, before, after, mistakes) for stratum in strata)
-    mistakes += [] if mistakes else circular
-    return evolve(after, tables=tables, rules=tuple(rules), strata=strata)
+    renewed = {
+        table
+        for stratum in stratify(tables, rules)
+        if not _fits(stratum, before, after)
+        for table in stratum.tables
+    }
+    if renewed:
+        rules = [rule for rule in rules if rule.head not in renewed]
+        rules += [rule for rule in after.rules if rule.head in renewed]
+    strata = stratify(tables, rules, mistakes.append)
+    old, new = _optima(before), _optima(after)
+    owned = [
+        evolve(
+            stratum,
+            optima=_of_tables(stratum, new if stratum.tables[0] in renewed else old | new),
+            renewed=stratum.tables[0] in renewed,
+        )
+        for stratum in strata
+    ]
+    lost = renewed - {rule.head for rule in rules}
+    emptied = [Stratum((table,), False, renewed=True) for table in sorted(lost)]
+    return evolve(after, tables=tables, rules=tuple(rules), strata=(*emptied, *owned))
 
 
-def _with_optima(
-    stratum: Stratum, before: Program, after: Program, mistakes: list[Diagnostic]
-) -> Stratum:
-    """The stratum with its optima, if a recursion over `min` or `max` has the same tables still.
+def _of_tables(stratum: Stratum, optima: Mapping[str, Optimum]) -> tuple[Optimum, ...]:
+    return tuple(optima[table] for table in stratum.tables if table in optima)
 
-    What the core keeps beside a row of such a recursion has no meaning elsewhere.
+
+def _fits(stratum: Stratum, before: Program, after: Program) -> bool:
+    """Whether what the core keeps beside the rows of a stratum of both programs goes on to hold.
+
+    Of a recursion over `min` or `max` it does if the recursion has the same tables still, or more
+    that join or leave it as a whole.
     """
     old, new = _optima(before), _optima(after)
     if not any(table in old or table in new for table in stratum.tables):
-        return stratum
+        return True
     derived = {rule.head for rule in before.rules}
     left = {rule.head for rule in after.rules}
     known = {table for table in stratum.tables if table in derived}
-    whole = not known or any(known == set(earlier.tables) for earlier in before.strata)
+    if known and not any(known == set(earlier.tables) for earlier in before.strata):
+        return False
     for table in stratum.tables:
         comes, goes = table not in known, table not in left
-        fits = table in (new if comes else old)
-        if not whole or not fits or not (comes or goes or old[table] == new.get(table)):
-            mistakes.append(_rearranged(table, after if table in after.tables else before))
-            return stratum
-    return evolve(stratum, optima=tuple((old | new)[table] for table in stratum.tables))
+        if table not in (new if comes else old):
+            return False
+        if not (comes or goes or old[table] == new.get(table)):
+            return False
+    return True
 
 
 def _optima(program: Program) -> dict[str, Optimum]:
     return {optimum.table: optimum for stratum in program.strata for optimum in stratum.optima}
-
-
-def _rearranged(table: str, program: Program) -> Diagnostic:
-    span = program.tables[table].span
-    assert span is not None
-    return Diagnostic(
-        "unstratified-aggregate",
-        f"a recursion over `min` or `max` that `{table}` is in would be put together anew",
-        Label(span, "its rows are ranked by what they follow from"),
-        notes=("rules that join or part the tables of such a recursion cannot come or go",),
-        helps=("begin with a new engine: nlog.Engine(program)",),
-    )
 
 
 def _switched(rule: Rule, *, negated: bool) -> Rule:

@@ -3,8 +3,8 @@
 The logical controller turns tenants' networks into universal flows, the physical controller turns
 those, and where the VMs are, into the flows of every host. They are separate engines joined
 by deltas, so that each can be sharded; a delta goes from one to the other without a Python object
-for a row. Both are prepared before either is committed (NetworkState.carry), so what either
-refuses has not happened. All they know about networks is in nlog/rules/.
+for a row. Both are prepared before either is committed (NetworkState.carry), and committed in one
+step, so what either refuses has not happened. All they know about networks is in nlog/rules/.
 """
 
 from collections.abc import Iterable, Mapping

@@ -7,7 +7,6 @@ step refuses, neither has changed, the store is reverted, and the state is what 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from os import PathLike
 from typing import Any
 
@@ -151,17 +150,21 @@ class NetworkState:
         Only transactions call this. Raises StateError, or what else stopped it, with everything
         as it was before; ExceptionGroup if all is done, but not every listener could follow.
         """
-        with ExitStack() as taking_back:
-            taking_back.callback(self._store.revert, change)
+        deltas: nlog.Changes | None = None
+        one, other = (it.engine.transaction() for it in (self.logical, self.physical))
+        try:
             facts = facts_of(change)
             logical = [fact for fact in facts if fact.program == LOGICAL]
             physical = [fact for fact in facts if fact.program == PHYSICAL]
-            with self.logical.engine.transaction() as one:
+            with one, other:
                 changes = self.logical.prepare(one, logical)
-                with self.physical.engine.transaction() as other:
-                    deltas = self.physical.follow(other, physical, changes)
-            taking_back.pop_all()
-        self._tell(change, deltas)
+                deltas = self.physical.follow(other, physical, changes)
+                nlog.publish(one, other)
+        finally:
+            if other.is_committed and deltas is not None:
+                self._tell(change, deltas)
+            else:
+                self._store.revert(change)
 
     def _tell(self, change: Change, deltas: nlog.Changes) -> None:
         """Call every listener, whatever others do; an ExceptionGroup has what they raised."""

@@ -1,11 +1,11 @@
-"""The boundary for long: mutilated rule files, and random Python values at every door.
+"""The boundary for long: mutilated rule files, random Python values at every door, falsified plans.
 
     python -m tests.boundary_run                            # two minutes
     python -m tests.boundary_run --seconds 0 --seed 4711    # one seed again
 
-Each seed is one visit (tests/nlog/boundary.py) and a mutilation of every rule file of the corpus
-(tests/nlog/test_mutilated.py). Whatever is raised there that should not be ends the run, after the
-seed is shown.
+Each seed is one visit (tests/nlog/boundary.py), a mutilation of every rule file of the corpus
+(tests/nlog/test_mutilated.py), and PLANS falsified plans (tests/nlog/falsified.py). Whatever is
+raised there that should not be ends the run, after the seed is shown.
 """
 
 import argparse
@@ -14,8 +14,11 @@ import secrets
 import time
 from collections.abc import Sequence
 
+from tests.nlog import falsified
 from tests.nlog.boundary import visit
 from tests.nlog.test_mutilated import TEXTS, answer, mutilated
+
+PLANS = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,18 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     first = secrets.randbelow(10**9) if options.seed is None else options.seed
     end = time.monotonic() + options.seconds
-    seed, calls, texts = first, 0, 0
+    seed, calls, texts, plans = first, 0, 0, 0
     while seed == first or time.monotonic() < end:
         order = random.Random(seed)
         try:
             calls += sum(visit(order).values())
             for text in TEXTS:
                 answer(mutilated(order, text))
+            for _ in range(PLANS):
+                falsified.visit(order)
         except BaseException:
             print(f"failed: seed {seed}", flush=True)
             raise
-        seed, texts = seed + 1, texts + len(TEXTS)
-    print(f"{calls} calls and {texts} rule files from seed {first}: answers and clear refusals")
+        seed, texts, plans = seed + 1, texts + len(TEXTS), plans + PLANS
+    done = f"{calls} calls, {texts} rule files and {plans} plans"
+    print(f"{done}, from seed {first}: answers and clear refusals")
 
 
 if __name__ == "__main__":

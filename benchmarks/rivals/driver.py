@@ -3,6 +3,8 @@
 A rival gives `run` a `Contestant`: `full` computes all derived tables from facts, `commit` changes
 input tables and tells how many rows of output tables changed, `tables` reads. A rival that cannot
 change its answer is a batch: it answers again from nothing, and only to be compared (mode `each`).
+One that tells what its tables hold only by a call for each row as it comes is `watched` where they
+are compared; what it took then is no figure.
 """
 
 import json
@@ -31,6 +33,10 @@ class Contestant(Protocol):
     def tables(self) -> Mapping[str, Collection[Row]]:
         """What the derived tables hold."""
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it takes longer than it needs to, so that its tables can be read."""
+
 
 class CannotError(Exception):
     """Why a rival has no answer."""
@@ -50,6 +56,7 @@ class Batch:
         self._solve = solve
         self._rows: dict[str, set[Row]] = {}
         self._answer: Any = None
+        self.is_watched = False
 
     def full(self, facts: Mapping[str, Facts]) -> None:
         """Computes everything."""
@@ -98,6 +105,7 @@ def _answer(
         answer["full"] = job.tables_answer(contestant.tables())
     answer["commits"] = [_commit(contestant, commit, mode) for commit in script]
     answer["bytes"] = job.bytes_max()
+    answer["watched"] = contestant.is_watched
     if mode != "times":
         answer["end"] = job.tables_answer(contestant.tables())
     return answer

@@ -17,12 +17,13 @@ class Engine:
         except nlog.RuleError as error:
             raise CannotError(f"not there yet: {error.diagnostics[0].message}") from None
         self._changes: nlog.Changes | None = None
+        self.is_watched = False
 
     def full(self, facts: Mapping[str, Facts]) -> None:
-        """One transaction with all facts."""
+        """One transaction with all facts, a column at a time."""
         with self._engine.transaction() as tx:
             for name, some in facts.items():
-                tx.insert_many(name, some.rows())
+                tx.insert_columns(name, some.by_column())
 
     def commit(self, changes: tuple[Change, ...]) -> None:
         """One transaction."""

@@ -145,13 +145,15 @@ class Patterns:
         fields = structure.record.fields
         values = self._expressions.arrange(call, [name for name, _ in fields], structure.what)
         conditions: list[Expr] = []
-        reader = "tuple.get"
+        reader: tuple[str, tuple[Expr, ...]] = ("tuple.get", (whole,))
         if structure.place is not None:
-            reader = "union.field"
+            number = Const(structure.place, INT)
+            reader = ("union.field", (whole, number))
             case = Apply("union.case", (whole,), INT)
-            conditions = [Apply("eq", (case, Const(structure.place, INT)), BOOL)]
+            conditions = [Apply("eq", (case, number), BOOL)]
+        function, read = reader
         parts = [
-            (value, Apply(reader, (whole, Const(place, INT)), type_))
+            (value, Apply(function, (*read, Const(place, INT)), type_))
             for place, (value, (_, type_)) in enumerate(zip(values, fields, strict=True))
         ]
         return conditions, parts

@@ -38,6 +38,19 @@ class LimitError(Exception):
     `args` are "rows" or "seconds", the table that it had made grow most, and by how many rows.
     """
 
+class CapacityError(Exception):
+    """Something is full; whatever was under way has not happened.
+
+    `args` are what is full, how much it holds, and the number of its table, or None:
+
+        rows        rows of a table, those included that go with the running transaction
+        places      places in an index, which rows that share a key take, in powers of two
+        texts       different texts and bytes that this database has seen
+        tuples      different values of parts, and ip6 addresses, that it has seen
+        elements    bytes of a text, or elements of a list
+        ranks       levels on which rows of a recursion rest on each other; its first table
+    """
+
 class RowError(Exception):
     """A row does not fit its table.
 
@@ -106,14 +119,23 @@ class Snapshot:
 class Database:
     """The tables of a plan. Reads show the last committed state, whatever is staged.
 
+    `capacities` lowers what the core can hold, by the names that CapacityError has; texts and
+    tuples are `values` together. Unless it `evaluates`, the rules wait for the first transaction.
+
     Raises:
         ValueError: the plan makes no sense.
         EvaluationError, ConstraintError, LimitError: as `prepare`, when all inputs are empty.
+        CapacityError, MemoryError: any method may, and has done nothing then.
         BaseException: what a signal handler raised while the rules ran.
     """
 
     def __init__(
-        self, plan: Plan, rows_max: int | None = None, seconds_max: float | None = None
+        self,
+        plan: Plan,
+        rows_max: int | None = None,
+        seconds_max: float | None = None,
+        capacities: Mapping[str, int] = ...,
+        evaluates: bool = True,
     ) -> None: ...
     def insert(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages rows of an input table; the last call for a row wins.
@@ -122,6 +144,9 @@ class Database:
             RowError: a row does not fit; none of this call is staged.
             ValueError: the table is not an input.
             RuntimeError: the transaction is prepared.
+            CapacityError, MemoryError: there is no room.
+            BaseException: what `rows` or a signal handler raised. If `has_broken_off` says so, rows
+                were being staged: the whole transaction is forgotten, and wants a rollback.
         """
     def delete(self, table: int, rows: Iterable[Sequence[Any]]) -> None:
         """Stages that rows of an input table go; raises as `insert` does."""
@@ -171,6 +196,7 @@ class Database:
 
         Raises:
             EvaluationError: a rule failed; everything staged is forgotten.
+            CapacityError, MemoryError: there is no room; likewise.
             BaseException: what a signal handler raised, such as KeyboardInterrupt; likewise.
             RuntimeError: the transaction is prepared already.
         """
@@ -180,6 +206,12 @@ class Database:
         """`prepare` and `publish` in one; raises as `prepare` does."""
     def rollback(self) -> None:
         """Forgets what is staged or prepared."""
+    @property
+    def commit_count(self) -> int:
+        """How many transactions were published."""
+    @property
+    def has_broken_off(self) -> bool:
+        """Whether the transaction was broken off while rows were staged, and not rolled back."""
     def size(self, table: int) -> int: ...
     def contains(self, table: int, row: Sequence[Any]) -> bool:
         """Whether the table holds the row.
@@ -214,6 +246,12 @@ class Database:
         """The memory that a table and its indexes hold; IndexError if there is no such table."""
     @property
     def work(self) -> Work: ...
+
+def publish_all(databases: tuple[Database, ...]) -> None:
+    """Makes what was prepared in each database visible, in one step that no signal interrupts.
+
+    RuntimeError, and nothing is published, if one of them has nothing prepared.
+    """
 
 def functions() -> list[str]:
     """The names of the functions that calls and tests may name."""

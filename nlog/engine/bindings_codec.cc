@@ -2,7 +2,6 @@
 
 #include "bindings_codec.h"
 
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -18,18 +17,7 @@ using core::Word;
 using Kind = ValueType::Kind;
 
 constexpr std::size_t kShownMax = 80;
-
-constexpr auto kScalars = std::to_array<std::pair<std::string_view, Kind>>({
-    {"bool", Kind::kBool},
-    {"int", Kind::kInt},
-    {"str", Kind::kStr},
-    {"mac", Kind::kMac},
-    {"ip4", Kind::kIp4},
-    {"ip6", Kind::kIp6},
-    {"prefix", Kind::kPrefix},
-    {"bytes", Kind::kBytes},
-    {"tree", Kind::kTree},
-});
+constexpr int kDepthMax = 1000;
 
 // The UTF-8 of a Python str. Throws ValueError.
 std::string_view Utf8(py::handle value) {
@@ -95,8 +83,15 @@ Word ConvertMac(py::handle value) {
 
 }  // namespace
 
+std::string TextOf(py::handle value) {
+  if (!IsStr(value)) {
+    Refuse(value, "a str");
+  }
+  return std::string(Utf8(value));
+}
+
 std::string Show(py::handle value) {
-  std::string text = py::cast<std::string>(py::repr(value));
+  std::string text = TextOf(py::repr(value));
   if (text.size() > kShownMax) {
     std::size_t end = kShownMax;
     while ((text[end] & 0xC0) == 0x80) {
@@ -112,48 +107,6 @@ bool IsSequence(py::handle value) {
   const PySequenceMethods* methods = Py_TYPE(value.ptr())->tp_as_sequence;
   return PySequence_Check(value.ptr()) != 0 && methods->sq_length != nullptr && !IsStr(value) &&
          PyBytes_Check(value.ptr()) == 0 && PyByteArray_Check(value.ptr()) == 0;
-}
-
-ValueType::ValueType(py::handle type) : kind(Kind::kBool) {
-  const py::module_ types = py::module_::import("nlog.types");
-  if (py::isinstance(type, types.attr("Record"))) {
-    kind = Kind::kRecord;
-    name = py::cast<std::string>(type.attr("name"));
-    record_class = types.attr("record_class")(type);
-    ReadFields(type.attr("fields"));
-    return;
-  }
-  if (py::isinstance(type, types.attr("Union"))) {
-    kind = Kind::kUnion;
-    name = py::cast<std::string>(type.attr("name"));
-    for (const py::handle one : type.attr("cases")) {
-      ValueType& part = parts.emplace_back(ValueType(one));
-      part.record_class = types.attr("case_class")(type, part.name);
-    }
-    return;
-  }
-  const bool is_list = py::isinstance(type, types.attr("List"));
-  if (is_list || py::isinstance(type, types.attr("Optional"))) {
-    kind = is_list ? Kind::kList : Kind::kOptional;
-    name = py::cast<std::string>(py::str(type));
-    parts.emplace_back(type.attr("element"));
-    return;
-  }
-  name = py::cast<std::string>(type.attr("name"));
-  for (const auto& [scalar, scalar_kind] : kScalars) {
-    if (name == scalar) {
-      kind = scalar_kind;
-      return;
-    }
-  }
-  throw ValueError("there is no type `" + name + "`");
-}
-
-void ValueType::ReadFields(py::handle fields) {
-  for (const py::handle field : fields) {
-    field_names.emplace_back(py::reinterpret_borrow<py::object>(field[py::int_(0)]));
-    parts.emplace_back(py::object(field[py::int_(1)]));
-  }
 }
 
 Codec::Codec(std::shared_ptr<core::Interner> interner)
@@ -291,7 +244,7 @@ Codec::Converted Codec::ConvertBytes(py::handle value, bool is_interning) {
   return convert(*bytes);
 }
 
-Codec::Converted Codec::ConvertTree(py::handle value, bool is_interning) {
+Codec::Converted Codec::ConvertTree(py::handle value, bool is_interning, int depth) {
   if (IsInt(value)) {
     return ConvertInt(value);
   }
@@ -301,9 +254,12 @@ Codec::Converted Codec::ConvertTree(py::handle value, bool is_interning) {
   if (!py::isinstance<py::tuple>(value)) {
     Refuse(value, "a tree");
   }
+  if (depth > kDepthMax) {
+    throw ValueError("a tree is nested too deeply");
+  }
   std::vector<Word> words;
   for (const py::handle part : value) {
-    const Converted word = ConvertTree(part, is_interning);
+    const Converted word = ConvertTree(part, is_interning, depth + 1);
     if (!word) {
       return std::nullopt;
     }

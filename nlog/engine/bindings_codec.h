@@ -56,8 +56,8 @@ class ValueType {
     kUnion
   };
 
-  // Reads a type of nlog/types.py.
-  explicit ValueType(pybind11::handle type);
+  // Reads a type of nlog/types.py. Throws ValueError if it is none, or nested too deeply.
+  explicit ValueType(pybind11::handle type, int depth = 0);
 
   Kind kind;
   std::string name;
@@ -70,7 +70,7 @@ class ValueType {
   mutable std::unordered_map<core::Word, pybind11::object> decoded;
 
  private:
-  void ReadFields(pybind11::handle fields);
+  void ReadFields(pybind11::handle fields, int depth);
 };
 
 struct TableCodec {
@@ -92,6 +92,9 @@ class Codec {
   // ValueError.
   std::optional<core::Word> Find(pybind11::handle value, const ValueType& type);
 
+  // A type as the core knows it (core/values.h). Throws ValueError if a tree is part of it.
+  core::Word TypeWord(const ValueType& type);
+
   pybind11::object Decode(core::Word word, const ValueType& type);
   pybind11::tuple DecodeRow(const core::Word* words, const TableCodec& table);
 
@@ -104,7 +107,7 @@ class Codec {
   Converted ConvertList(pybind11::handle value, const ValueType& type, bool is_interning);
   Converted ConvertOptional(pybind11::handle value, const ValueType& type, bool is_interning);
   Converted ConvertUnion(pybind11::handle value, const ValueType& type, bool is_interning);
-  Converted ConvertTree(pybind11::handle value, bool is_interning);
+  Converted ConvertTree(pybind11::handle value, bool is_interning, int depth = 0);
   Converted ConvertBytes(pybind11::handle value, bool is_interning);
   Converted ConvertTuple(std::span<const core::Word> words, bool is_interning);
   // Adds the words of a record's fields; false if one was never interned.
@@ -128,6 +131,9 @@ class Codec {
   // By number; empty where a string was not decoded yet.
   std::vector<pybind11::object> texts_;
 };
+
+// The text that a Python str holds. Throws ValueError.
+std::string TextOf(pybind11::handle value);
 
 // How a value looks in an error, cut short if it is long.
 std::string Show(pybind11::handle value);

@@ -14,11 +14,30 @@ PyObject* evaluation_error = nullptr;
 PyObject* key_error = nullptr;
 PyObject* constraint_error = nullptr;
 PyObject* limit_error = nullptr;
+PyObject* capacity_error = nullptr;
 PyObject* row_error = nullptr;
 
 [[noreturn]] void Raise(PyObject* type, const py::tuple& arguments) {
   PyErr_SetObject(type, arguments.ptr());
   throw py::error_already_set();
+}
+
+const char* NameOf(core::CapacityError::What full) {
+  switch (full) {
+    case core::CapacityError::What::kRows:
+      return "rows";
+    case core::CapacityError::What::kPlaces:
+      return "places";
+    case core::CapacityError::What::kTexts:
+      return "texts";
+    case core::CapacityError::What::kTuples:
+      return "tuples";
+    case core::CapacityError::What::kElements:
+      return "elements";
+    case core::CapacityError::What::kRanks:
+      return "ranks";
+  }
+  return "";
 }
 
 void TranslateException(std::exception_ptr exception) {
@@ -31,6 +50,12 @@ void TranslateException(std::exception_ptr exception) {
     PyErr_SetObject(
         limit_error,
         py::make_tuple(is_rows ? "rows" : "seconds", error.table(), error.added()).ptr());
+  } catch (const core::CapacityError& error) {
+    const py::object table = error.table() == core::CapacityError::kNoTable
+                                 ? py::object(py::none())
+                                 : py::int_(error.table());
+    PyErr_SetObject(capacity_error,
+                    py::make_tuple(NameOf(error.full()), error.capacity(), table).ptr());
   } catch (const core::InternalError& error) {
     PyErr_SetString(PyExc_AssertionError, error.what());
   }
@@ -62,6 +87,10 @@ void AddExceptions(py::module_& module) {
   limit_error = AddException(module, "LimitError",
                              "A limit was reached; args are its name, the table that grew most and "
                              "by how many rows.");
+  capacity_error = AddException(
+      module, "CapacityError",
+      "Something is full; args are what (rows, places, texts, tuples, elements or ranks), how much "
+      "it holds, and the number of its table, or None.");
   row_error = AddException(
       module, "RowError", "A row does not fit its table; args are row, column (or -1) and a text.");
   py::register_exception_translator(TranslateException);

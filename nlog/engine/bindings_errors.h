@@ -2,7 +2,7 @@
 //
 // A faulty row is a RowError. What a commit is refused for carries rows or numbers for the caller
 // to put into words: EvaluationError, KeyConflictError, ConstraintError and LimitError of
-// _core.pyi.
+// _core.pyi. What is full raises CapacityError, wherever it is met; want of memory MemoryError.
 
 #ifndef NLOG_ENGINE_BINDINGS_ERRORS_H_
 #define NLOG_ENGINE_BINDINGS_ERRORS_H_

@@ -31,7 +31,11 @@ class PythonFunctions : public core::ForeignFunctions {
   explicit PythonFunctions(Codec& codec) : codec_(codec) {}
 
   // Takes over the functions of a plan that are not known yet: those beyond as many as there are.
-  void Extend(pybind11::handle functions);
+  // Throws PlanError, having changed nothing, if the others are not those that are known.
+  void Extend(pybind11::handle plan);
+  // Forgets all but the first `count`.
+  void Truncate(std::size_t count);
+  std::size_t count() const { return functions_.size(); }
 
   bool is_running() const { return is_running_; }
 
@@ -65,8 +69,12 @@ class PythonFunctions : public core::ForeignFunctions {
     ValueType result;
   };
 
+  void Take(std::size_t number, pybind11::handle function, bool is_known);
+  Function Read(pybind11::handle function);
+  core::ForeignSignature SignatureOf(const Function& function);
+
   pybind11::object Run(const Function& function, const pybind11::tuple& arguments);
-  std::string TextOf(const Function& function, const pybind11::tuple& arguments) const;
+  std::string TextOfCall(const Function& function, const pybind11::tuple& arguments) const;
 
   Codec& codec_;
   std::vector<Function> functions_;

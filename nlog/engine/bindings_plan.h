@@ -1,7 +1,8 @@
 // Reads plans (nlog/plan.py) into the core's form (core/plan.h), constants encoded on the way.
 //
-// Only the shape is read; whether the numbers make sense is for core/program.h to check. A Python
-// object that has not the attributes of a plan raises what Python raises.
+// Only the shape is read; whether the numbers make sense is for core/program.h to check. What has
+// not the shape of a plan raises a PlanError, which is Python's ValueError, and names the place.
+// Each type is read once a plan.
 
 #ifndef NLOG_ENGINE_BINDINGS_PLAN_H_
 #define NLOG_ENGINE_BINDINGS_PLAN_H_
@@ -15,14 +16,15 @@
 
 namespace nlog {
 
-core::Plan ReadPlan(pybind11::handle plan, Codec& codec);
+struct PlanRead {
+  core::Plan plan;
+  // How to encode and decode the rows of each table, and its keys.
+  std::vector<TableCodec> tables;
+  std::vector<TableCodec> keys;
+};
+
+PlanRead ReadPlan(pybind11::handle plan, Codec& codec);
 core::StartPlan ReadStartPlan(pybind11::handle plan, Codec& codec);
-
-// How to encode and decode the rows of each table of a plan.
-std::vector<TableCodec> ReadTableCodecs(pybind11::handle plan);
-
-// How to encode the keys of each table. Throws ValueError if a key is on no column.
-std::vector<TableCodec> ReadKeyCodecs(pybind11::handle plan);
 
 }  // namespace nlog
 

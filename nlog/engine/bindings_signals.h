@@ -5,6 +5,8 @@
 // handlers, and the evaluation stops if one raises, as that of SIGINT does. On other threads Python
 // runs no handlers, so there the watch asks once and then leaves the GIL alone.
 //
+// While rows are read in, the GIL is held, and handlers run between rows (SignalPoll).
+//
 // Handlers are any Python code, and may call the very database that is being evaluated: see
 // Database::RequireIdle.
 
@@ -14,6 +16,7 @@
 #include <pybind11/pybind11.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 
 #include "core/interrupt.h"
@@ -50,13 +53,29 @@ class SignalWatch {
   Clock::time_point next_ = Clock::now() + kPause;
 };
 
-// Says in a flag that a commit is evaluated, for as long as this lives.
-class Evaluating {
+// Asks for signals while rows are read or staged with the GIL, each time after some of them. Throws
+// what a handler raises.
+class SignalPoll {
  public:
-  explicit Evaluating(bool& flag) : flag_(flag) { flag_ = true; }
-  ~Evaluating() { flag_ = false; }
-  Evaluating(const Evaluating&) = delete;
-  Evaluating& operator=(const Evaluating&) = delete;
+  void operator()() {
+    if (++count_ % kRowsPerAsk == 0 && PyErr_CheckSignals() != 0) [[unlikely]] {
+      throw pybind11::error_already_set();
+    }
+  }
+
+ private:
+  static constexpr std::size_t kRowsPerAsk = 1024;
+
+  std::size_t count_ = 0;
+};
+
+// Says in a flag that the database is at work, for as long as this lives.
+class AtWork {
+ public:
+  explicit AtWork(bool& flag) : flag_(flag) { flag_ = true; }
+  ~AtWork() { flag_ = false; }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
 
  private:
   bool& flag_;

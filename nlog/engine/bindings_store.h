@@ -36,7 +36,10 @@ struct Translations {
 };
 
 struct Store {
-  std::shared_ptr<core::Interner> interner = std::make_shared<core::Interner>();
+  explicit Store(const core::Capacities& capacities)
+      : interner(std::make_shared<core::Interner>(capacities)) {}
+
+  std::shared_ptr<core::Interner> interner;
   Codec codec{interner};
   PythonFunctions functions{codec};
   // By number. They stay where they are: Python code that runs amid a conversion may add some.

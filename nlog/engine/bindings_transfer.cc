@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "bindings_errors.h"
+#include "bindings_signals.h"
 #include "core/addresses.h"
 
 namespace py = pybind11;
@@ -224,13 +225,28 @@ class ColumnReader {
     rows_.words[row * table_.columns.size() + column_] = word;
   }
 
-  void ReadSequence(py::handle values) {
-    auto all = py::reinterpret_steal<py::object>(PySequence_Tuple(values.ptr()));
-    if (!all) {
-      throw py::error_already_set();
+  // What a sequence holds. One that is no list or tuple may be without end, or nearly so.
+  py::tuple TupleOf(py::handle values) {
+    if (PyList_Check(values.ptr()) != 0 || PyTuple_Check(values.ptr()) != 0) {
+      auto all = py::reinterpret_steal<py::tuple>(PySequence_Tuple(values.ptr()));
+      if (!all) {
+        throw py::error_already_set();
+      }
+      return all;
     }
+    py::list read;
+    for (const py::handle value : values) {
+      poll_();
+      read.append(value);
+    }
+    return py::tuple(read);
+  }
+
+  void ReadSequence(py::handle values) {
+    const py::tuple all = TupleOf(values);
     Count(static_cast<std::size_t>(PyTuple_GET_SIZE(all.ptr())));
     for (std::size_t row = 0; row < rows_.count; ++row) {
+      poll_();
       const py::handle value = PyTuple_GET_ITEM(all.ptr(), static_cast<Py_ssize_t>(row));
       try {
         Put(row, store_.codec.Encode(value, type()));
@@ -251,6 +267,7 @@ class ColumnReader {
     const Word word_max = WordMax(type().kind, numbers->is_signed);
     const char* place = static_cast<const char*>(buffer.ptr);
     for (std::size_t row = 0; row < rows_.count; ++row, place += buffer.strides[0]) {
+      poll_();
       const Word word = NumberAt(place, size, numbers->is_signed);
       if (word > word_max) {
         const std::string shown = numbers->is_signed
@@ -268,6 +285,7 @@ class ColumnReader {
   const TableCodec& table_;
   const std::size_t column_;
   EncodedRows& rows_;
+  SignalPoll poll_;
 };
 
 }  // namespace
@@ -280,6 +298,33 @@ PairGuard::PairGuard(Store& one, Store& other)
   } else if (std::try_lock(first_, second_) != -1) {
     const py::gil_scoped_release release;
     std::lock(first_, second_);
+  }
+}
+
+AllGuard::AllGuard(const std::vector<Store*>& stores) {
+  for (Store* store : stores) {
+    locks_.emplace_back(store->mutex, std::defer_lock);
+  }
+  for (std::size_t waited_for = 0; waited_for < locks_.size();) {
+    {
+      const py::gil_scoped_release release;
+      locks_[waited_for].lock();
+    }
+    std::size_t failed = locks_.size();
+    for (std::size_t i = 0; i < locks_.size() && failed == locks_.size(); ++i) {
+      if (i != waited_for && !locks_[i].try_lock()) {
+        failed = i;
+      }
+    }
+    if (failed == locks_.size()) {
+      return;
+    }
+    for (std::unique_lock<std::recursive_mutex>& lock : locks_) {
+      if (lock.owns_lock()) {
+        lock.unlock();
+      }
+    }
+    waited_for = failed;
   }
 }
 
@@ -302,7 +347,9 @@ std::vector<Word> Translate(const std::shared_ptr<Store>& source, const TableCod
   }
   std::vector<Word> translated;
   translated.reserve(words.size());
+  SignalPoll poll;
   for (std::size_t i = 0; i < words.size(); ++i) {
+    poll();
     translated.push_back(columns[i % columns.size()].Translate(words[i]));
   }
   return translated;

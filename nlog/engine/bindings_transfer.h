@@ -36,6 +36,17 @@ class PairGuard {
   std::unique_lock<std::recursive_mutex> second_;
 };
 
+// Holds the locks of any number of stores, likewise.
+class AllGuard {
+ public:
+  explicit AllGuard(const std::vector<Store*>& stores);
+  AllGuard(const AllGuard&) = delete;
+  AllGuard& operator=(const AllGuard&) = delete;
+
+ private:
+  std::vector<std::unique_lock<std::recursive_mutex>> locks_;
+};
+
 // Throws ValueError unless the columns of both have the same types.
 void RequireSameTypes(const TableCodec& source, const TableCodec& target);
 

@@ -236,7 +236,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "optional.value": _unwrap,
     "optional.value_or": lambda value, default: default if value is None else value,
     "union.case": lambda value: value._union.place(type(value).__name__),
-    "union.field": lambda value, place: value._values[place],
+    "union.field": lambda value, _, place: value._values[place],
     "list.concat": lambda a, b: tuple(a) + tuple(b),
     "list.len": len,
     "list.has": lambda items, item: item in items,

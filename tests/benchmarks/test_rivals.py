@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import nlog
-from benchmarks import compiling, contest, job, networks, workloads
+from benchmarks import compiling, contest, job, networks, sizes, workloads
 from benchmarks.contest import Contest, DisagreementError, Result, Terms
 from benchmarks.job import Row, Workload
+from benchmarks.sizes import Entry
 from benchmarks.workloads import WORKLOADS
 from nlog.engine import reference
 
@@ -121,7 +122,7 @@ def test_a_rival_that_differs_is_an_error():
 def test_a_contest_measures_every_kind_of_commit():
     contests: list[Contest] = []
     terms = Terms(rounds=2, operations=2, seed=1, limit_s=LIMIT_S)
-    contest.hold("nvp", SCALE, ["floor", "engine"], terms, str, contests.append)
+    contest.hold(Entry("nvp", SCALE, ("floor", "engine")), terms, str, contests.append)
     told = contests[0].as_json()
     assert told["derived"] > 0
     for rival in ("floor", "engine"):
@@ -138,3 +139,24 @@ def test_the_sum_of_rows_knows_no_order_and_sees_every_value():
 
 def test_the_program_that_is_compiled_has_as_many_rules_as_it_says():
     assert len(nlog.parse(compiling.source(20)).rules) == 20
+
+
+def test_each_rival_is_measured_beside_floor_and_engine_at_a_size_it_finishes():
+    entries = sizes.entries("nvp", 1.0, contest.RIVALS)
+    assert [entry.scale for entry in entries] == [1.0, 0.1, 0.02]
+    for entry in entries:
+        assert entry.rivals[:2] == ("floor", "engine")
+    rivals = [rival for entry in entries for rival in entry.rivals[2:]]
+    assert sorted(rivals) == sorted(contest.RIVALS[2:])
+    assert [entry.scale for entry in sizes.entries("nvp", 0.001, contest.RIVALS)] == [0.001]
+    assert sizes.entries("nvp", 1.0, ["duckdb", "pydatalog"]) == [
+        Entry("nvp", 1.0, ("duckdb",)),
+        Entry("nvp", 0.02, ("pydatalog",)),
+    ]
+
+
+def test_a_slow_rival_has_fewer_rounds():
+    contests: list[Contest] = []
+    terms = Terms(rounds=3, operations=1, seed=1, limit_s=LIMIT_S, patience_s=0)
+    contest.hold(Entry("nvp", SCALE, ("floor",)), terms, str, contests.append)
+    assert len(contests[0].results["floor"].answers) == 1

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nlog/engine/core/plan.h"
+#include "nlog/engine/core/values.h"
 
 namespace nlog::core {
 
@@ -15,9 +16,12 @@ inline constexpr std::uint32_t kUnit = 2;
 
 using WordRow = std::vector<Word>;
 
-inline TablePlan InputPlan() { return {"edge", TableKind::kInput, 2, {{0}, {1}, {}}}; }
-inline TablePlan OutputPlan() { return {"reach", TableKind::kOutput, 2, {{1}}}; }
-inline TablePlan UnitPlan() { return {"$unit", TableKind::kInternal, 0, {}}; }
+inline constexpr Word kInt = TypeOf(TypeKind::kInt);
+inline std::vector<Word> Ints(std::size_t width) { return std::vector<Word>(width, kInt); }
+
+inline TablePlan InputPlan() { return {"edge", TableKind::kInput, Ints(2), {{0}, {1}, {}}}; }
+inline TablePlan OutputPlan() { return {"reach", TableKind::kOutput, Ints(2), {{1}}}; }
+inline TablePlan UnitPlan() { return {"$unit", TableKind::kInternal, {}, {}}; }
 
 // reach(a, b) :- edge(a, b).
 inline RulePlan CopyRule() {

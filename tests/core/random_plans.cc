@@ -3,7 +3,10 @@
 #include "random_plans.h"
 
 #include <string>
+#include <variant>
 #include <vector>
+
+#include "nlog/engine/core/values.h"
 
 namespace nlog::core::test {
 namespace {
@@ -11,9 +14,10 @@ namespace {
 constexpr std::uint32_t kByFirst = 0;
 constexpr std::uint32_t kBySecond = 1;
 
-// Registers: x, y, z of h(x, z) :- a(x, y), b(y, z).
+// Registers: x, y, z of h(x, z) :- a(x, y), b(y, z). Two are loaded at the start.
 PipelinePlan Pipe(std::vector<StepPlan> steps, std::vector<std::uint32_t> head) {
-  return {3, {}, std::move(steps), std::move(head)};
+  const bool has_lookup = !steps.empty() && std::holds_alternative<LookupPlan>(steps[0]);
+  return {has_lookup ? 3u : 2u, {}, std::move(steps), std::move(head)};
 }
 
 RulePlan Copy(int number, std::uint32_t head, std::uint32_t from, bool is_turned) {
@@ -80,11 +84,11 @@ RulePlan RandomRule(std::mt19937& random, int number, std::uint32_t head, std::u
 
 Plan RandomPlan(std::mt19937& random, int rules) {
   Plan plan;
-  plan.tables.push_back({"$unit", TableKind::kInput, 0, {}});
+  plan.tables.push_back({"$unit", TableKind::kInput, {}, {}});
   for (std::uint32_t table = 1; table < kTables; ++table) {
     plan.tables.push_back({"t" + std::to_string(table),
                            table <= 2 ? TableKind::kInput : TableKind::kOutput,
-                           2,
+                           {TypeOf(TypeKind::kInt), TypeOf(TypeKind::kInt)},
                            {{0}, {1}}});
   }
   plan.strata = {{false, {3}, {}}, {true, {4, 5}, {}}, {false, {6}, {}}};

@@ -19,13 +19,14 @@ namespace {
 
 constexpr std::uint32_t kSource = 0;
 constexpr std::uint32_t kHead = 1;
+constexpr Word kInt = TypeOf(TypeKind::kInt);
 
-// The type of numbers, in an interner that begins with it.
-constexpr Word kInts = 0;
+// The type of lists of numbers, in an interner that knows it.
+constexpr Word kList = kPlainTypes;
 
-std::shared_ptr<Interner> InternerOfInts() {
+std::shared_ptr<Interner> InternerOfLists() {
   auto interner = std::make_shared<Interner>();
-  CHECK(interner->InternTuple({{static_cast<Word>(TypeKind::kInt)}}) == kInts);
+  CHECK(interner->InternTuple({{static_cast<Word>(TypeKind::kList), kInt}}) == kList);
   return interner;
 }
 
@@ -36,14 +37,15 @@ Plan AggregatesPlan() {
                                 .head = kHead,
                                 .group = 1,
                                 .index = 0,
-                                .functions = {{"count", -1, kInts, -1},
-                                              {"distinct", 1, kInts, 1},
-                                              {"sum", 1, kInts, -1},
-                                              {"min", 1, kInts, 0},
-                                              {"max", 1, kInts, 0},
-                                              {"list", 1, kInts, -1},
-                                              {"set", 1, kInts, 1}}};
-  return {{{"source", TableKind::kInput, 3, {{0}, {0, 1}}}, {"head", TableKind::kOutput, 8, {{0}}}},
+                                .functions = {{"count", -1, kInt, -1},
+                                              {"distinct", 1, kInt, 1},
+                                              {"sum", 1, kInt, -1},
+                                              {"min", 1, kInt, 0},
+                                              {"max", 1, kInt, 0},
+                                              {"list", 1, kInt, -1},
+                                              {"set", 1, kInt, 1}}};
+  return {{{"source", TableKind::kInput, {kInt, kInt, kInt}, {{0}, {0, 1}}},
+           {"head", TableKind::kOutput, {kInt, kInt, kInt, kInt, kInt, kInt, kList, kList}, {{0}}}},
           {{false, {kHead}, {}, aggregate}}};
 }
 
@@ -91,7 +93,7 @@ std::set<WordRow> Twin(const std::set<WordRow>& source, Interner& interner) {
 }
 
 TEST(an_aggregate_is_its_twin) {
-  const auto interner = InternerOfInts();
+  const auto interner = InternerOfLists();
   Database database(AggregatesPlan(), interner);
   std::set<WordRow> source;
   std::mt19937 random(7);
@@ -119,7 +121,7 @@ TEST(an_aggregate_is_its_twin) {
 }
 
 TEST(a_sum_that_does_not_fit_names_its_group_and_changes_nothing) {
-  const auto interner = InternerOfInts();
+  const auto interner = InternerOfLists();
   Database database(AggregatesPlan(), interner);
   const Word most = std::numeric_limits<std::int64_t>::max();
   const std::vector<WordRow> rows = {{5, most, 0}, {5, most, 1}, {6, 1, 1}};
@@ -141,7 +143,7 @@ TEST(a_sum_that_does_not_fit_names_its_group_and_changes_nothing) {
 
 bool IsRefused(const Plan& plan) {
   try {
-    Database(plan, InternerOfInts());
+    Database(plan, InternerOfLists());
     return false;
   } catch (const PlanError&) {
     return true;

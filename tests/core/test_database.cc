@@ -212,7 +212,7 @@ Plan Rearranged(Plan plan) {
   for (TablePlan& table : plan.tables) {
     std::ranges::reverse(table.indexes);
     const std::vector<std::uint32_t> second{1};
-    if (table.width == 2 && std::ranges::find(table.indexes, second) == table.indexes.end()) {
+    if (table.width() == 2 && std::ranges::find(table.indexes, second) == table.indexes.end()) {
       table.indexes.push_back(second);
     }
   }

@@ -16,9 +16,9 @@ namespace {
 // reach(a, d) :- edge(a, b), every other row too, d = 100 / b.
 Plan DividePlan() {
   const PipelinePlan pipeline{5,
-                              {{2, 100}},
+                              {{2, kInt, 100}},
                               {LookupPlan{kEdge, 2, {}, {{0, 3}}, {}, 1},
-                               CallPlan{"int.floordiv", {2, 1}, 4}, TestPlan{"ne", {3, 2}}},
+                               CallPlan{"int.floordiv", {2, 1}, 4, kInt}, TestPlan{"ne", {3, 2}}},
                               {0, 4}};
   const StartPlan first{kEdge, 0, false, {{0, 0}, {1, 1}}, {}, pipeline};
   PipelinePlan other_pipeline = pipeline;
@@ -166,8 +166,8 @@ TEST(FaultyPlansAreRefused) {
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.head = {0}; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.head = {0, 3}; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.registers = 2; }));
-  CHECK(
-      IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.constants = {{0, 1}}; }));
+  CHECK(IsRefusedAfter(
+      [](Plan&, RulePlan& rule) { rule.deltas[0].pipeline.constants = {{0, kInt, 1}}; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas[0].is_negated = true; }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.deltas.clear(); }));
   CHECK(IsRefusedAfter([](Plan&, RulePlan& rule) { rule.verifies = {rule.deltas[0]}; }));
@@ -196,7 +196,54 @@ TEST(FaultyPlansAreRefused) {
   CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({2}); }));
   CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({1, 0}); }));
   CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[0].indexes.push_back({0}); }));
-  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[kUnit].width = 1; }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[kUnit].types = Ints(1); }));
+  CHECK(
+      IsRefusedAfter([](Plan& plan, RulePlan&) { plan.tables[kUnit].kind = TableKind::kRetired; }));
+  CHECK(IsRefusedAfter([](Plan& plan, RulePlan&) { plan.strata[0].tables.clear(); }));
+}
+
+TEST(PlansOfTheWrongTypesAreRefused) {
+  const Word text = TypeOf(TypeKind::kStr);
+  for (const std::size_t column : {0, 1}) {
+    CHECK(IsRefusedAfter([&](Plan& plan, RulePlan&) { plan.tables[kEdge].types[column] = text; }));
+    CHECK(IsRefusedAfter([&](Plan& plan, RulePlan&) { plan.tables[kReach].types[column] = text; }));
+  }
+  Plan plan = DividePlan();
+  CHECK(!IsRefused(plan));
+  for (StartPlan* start :
+       {&plan.strata[0].rules[0].deltas[0], &plan.strata[0].rules[0].verifies[1]}) {
+    PipelinePlan& pipeline = start->pipeline;
+    const PipelinePlan sound = pipeline;
+    const auto is_refused = [&] {
+      const bool is_so = IsRefused(plan);
+      pipeline = sound;
+      return is_so;
+    };
+    std::get<CallPlan>(pipeline.steps[1]).type = text;
+    CHECK(is_refused());
+    std::get<CallPlan>(pipeline.steps[1]).function = "str.concat";
+    CHECK(is_refused());
+    std::get<CallPlan>(pipeline.steps[1]).function = "foreign.call";
+    CHECK(is_refused());
+    std::get<TestPlan>(pipeline.steps[2]).function = "tree.evaluate";
+    CHECK(is_refused());
+    pipeline.constants[0] = {2, kTreeType, 100};
+    CHECK(is_refused());
+    pipeline.registers = 0x80000000;
+    CHECK(is_refused());
+  }
+}
+
+TEST(ARefusalNamesThePlace) {
+  Plan plan = ReachPlan();
+  std::get<LookupPlan>(plan.strata[0].rules[1].deltas[0].pipeline.steps[0]).index = 3;
+  std::string text;
+  try {
+    Database(plan, std::make_shared<Interner>());
+  } catch (const PlanError& error) {
+    text = error.what();
+  }
+  CHECK(text == "strata[0].rules[1].deltas[0].pipeline.steps[0]: table 0 has no index 3");
 }
 
 }  // namespace

@@ -38,6 +38,25 @@ TEST(SlotsAgreeWithASet) {
   }
 }
 
+TEST(GrowingALargeSetKeepsAllAndGivesItsMemoryBackMeanwhile) {
+  constexpr std::uint32_t kMany = 1'500'000;
+  const auto hash_of = [](std::uint32_t number) { return number * 0x9E3779B1u; };
+  HashSlots slots;
+  for (std::uint32_t number = 0; number < kMany; ++number) {
+    slots.ReserveOne();
+    const HashSlots::Place place = slots.Seek(hash_of(number), [](std::uint32_t) { return true; });
+    CHECK(slots.At(place) == HashSlots::kNone);
+    slots.InsertAt(place, hash_of(number), number);
+  }
+  slots.Reserve(2 * kMany);
+  CHECK(slots.size() == kMany);
+  for (std::uint32_t number = 0; number < kMany; ++number) {
+    const std::uint32_t found =
+        slots.Find(hash_of(number), [number](std::uint32_t other) { return other == number; });
+    CHECK(found == number);
+  }
+}
+
 TEST(NoWordMakesHashesForgetTheOthers) {
   for (const Word word : {0xA0761D6478BD642Full, 0xE7037ED1A0B428DBull, 0ull, ~0ull}) {
     std::set<std::uint32_t> after;

@@ -52,6 +52,32 @@ TEST(EqualTuplesHaveEqualNumbers) {
   }
 }
 
+TEST(TypesWithoutPartsHaveOneNumberEverywhere) {
+  Interner interner;
+  for (Word kind = 0; kind < 8; ++kind) {
+    CHECK(interner.InternTuple({&kind, 1}) == kind);
+  }
+}
+
+TEST(AFullInternerKnowsWhatItHas) {
+  Interner interner({.values = 9, .elements = 5});
+  const auto is_full = [&](auto intern) {
+    try {
+      intern();
+    } catch (const CapacityError&) {
+      return true;
+    }
+    return false;
+  };
+  CHECK(!is_full([&] { interner.InternTuple(std::vector<Word>{1, 2}); }));
+  CHECK(is_full([&] { interner.InternTuple(std::vector<Word>{1, 3}); }));
+  CHECK(interner.InternTuple(std::vector<Word>{1, 2}) == 8);
+  CHECK(is_full([&] { interner.InternText("abcdef"); }));
+  CHECK(!is_full([&] { interner.InternText("abcde"); }));
+  CHECK(interner.FindText("abcde") == 0);
+  CHECK(!interner.FindText("abcdef"));
+}
+
 TEST(LongTextsDoNotMove) {
   Interner interner;
   const std::string text(1 << 20, 'x');

@@ -18,18 +18,20 @@ namespace {
 constexpr std::uint32_t kEdge = 0;
 constexpr std::uint32_t kSource = 1;
 constexpr std::uint32_t kPath = 2;
+constexpr Word kInt = TypeOf(TypeKind::kInt);
 
 // path(s, 0) :- source(s).
 RulePlan FirstRule() {
-  const StartPlan delta{kSource, 0, false, {{0, 0}}, {}, {2, {{1, 0}}, {}, {0, 1}}};
-  const StartPlan check{kPath,    -1, false,
-                        {{0, 0}}, {}, {2, {{1, 0}}, {ExistsPlan{kSource, {0}, false, 0}}, {0, 1}}};
+  const StartPlan delta{kSource, 0, false, {{0, 0}}, {}, {2, {{1, kInt, 0}}, {}, {0, 1}}};
+  const StartPlan check{kPath, -1,
+                        false, {{0, 0}},
+                        {},    {2, {{1, kInt, 0}}, {ExistsPlan{kSource, {0}, false, 0}}, {0, 1}}};
   return {0, kPath, {delta}, {}, check};
 }
 
 // path(y, d + w) :- path(x, d), edge(x, y, w). Registers: x, y, d, w, d + w.
 RulePlan StepRule() {
-  const CallPlan sum{"int.add", {2, 3}, 4};
+  const CallPlan sum{"int.add", {2, 3}, 4, kInt};
   const StartPlan from_path{
       kPath, 0,
       false, {{0, 0}, {1, 2}},
@@ -51,22 +53,13 @@ RulePlan StepRule() {
   return {1, kPath, {from_path, from_edge}, {from_path, from_edge}, check};
 }
 
-// The type of numbers, in an interner that begins with it.
-constexpr Word kInts = 0;
-
-std::shared_ptr<Interner> InternerOfInts() {
-  auto interner = std::make_shared<Interner>();
-  CHECK(interner->InternTuple({{static_cast<Word>(TypeKind::kInt)}}) == kInts);
-  return interner;
-}
-
 Plan PathPlan() {
   StratumPlan stratum{true, {kPath}, {FirstRule(), StepRule()}};
   // A verify plan joins first; that of the sum is the delta plan itself.
-  stratum.optima = {{1, true, kInts, 0}};
-  return {{{"edge", TableKind::kInput, 3, {{0}, {1}}},
-           {"source", TableKind::kInput, 1, {}},
-           {"path", TableKind::kOutput, 2, {{0}}}},
+  stratum.optima = {{1, true, kInt, 0}};
+  return {{{"edge", TableKind::kInput, {kInt, kInt, kInt}, {{0}, {1}}},
+           {"source", TableKind::kInput, {kInt}, {}},
+           {"path", TableKind::kOutput, {kInt, kInt}, {{0}}}},
           {stratum}};
 }
 
@@ -108,7 +101,7 @@ bool Relax(const std::set<Edge>& edges, std::map<Word, Word>& paths) {
 }
 
 TEST(paths_are_the_shortest_or_refused) {
-  Database database(PathPlan(), InternerOfInts());
+  Database database(PathPlan(), std::make_shared<Interner>());
   const Word start = 0;
   database.Insert(kSource, &start);
   database.Commit();
@@ -152,7 +145,7 @@ TEST(paths_are_the_shortest_or_refused) {
 
 bool IsRefused(const Plan& plan) {
   try {
-    Database(plan, InternerOfInts());
+    Database(plan, std::make_shared<Interner>());
     return false;
   } catch (const PlanError&) {
     return true;

@@ -51,7 +51,7 @@ Plan JoinPlan() {
 // The tables of a plan and their evaluation, open to the test.
 class Engine {
  public:
-  explicit Engine(const Plan& plan) : tables_(TablesOf(plan)), program_(plan, tables_) {}
+  explicit Engine(const Plan& plan) : tables_(TablesOf(plan)), program_(plan, {*interner_, {}}) {}
 
   void Insert(Edge edge) {
     const WordRow row{edge.first, edge.second};
@@ -69,7 +69,7 @@ class Engine {
 
   Work Run(const ShouldStop& should_stop = {}) {
     std::vector<std::uint32_t> touched{kEdge};
-    return Evaluate(program_, tables_, *interner_, touched, should_stop, false);
+    return Evaluate(program_, tables_, *interner_, touched, should_stop, false, nullptr, kRankMax);
   }
   Work Commit() {
     Work work = Run();
@@ -127,7 +127,7 @@ class Engine {
   static std::vector<Table> TablesOf(const Plan& plan) {
     std::vector<Table> tables;
     for (const TablePlan& table : plan.tables) {
-      tables.emplace_back(table.width);
+      tables.emplace_back(table.width());
       for (const auto& columns : table.indexes) {
         tables.back().AddIndex(columns);
       }
@@ -150,9 +150,9 @@ class Engine {
     return rows;
   }
 
+  std::unique_ptr<Interner> interner_ = std::make_unique<Interner>();
   std::vector<Table> tables_;
   Program program_;
-  std::unique_ptr<Interner> interner_ = std::make_unique<Interner>();
   std::set<Edge> edges_;
 };
 
@@ -308,7 +308,7 @@ TEST(RenumberingKeepsTheOrder) {
   }
   engine.Commit();
   const std::map<Edge, Rank> before = engine.Ranks();
-  const Renumbering renumbering(engine.stratum(), engine.tables());
+  const Renumbering renumbering(engine.stratum(), engine.tables(), kRankMax);
   CHECK(renumbering.After(0) == 0);
   const std::map<Edge, Rank> after = engine.Ranks();
   for (const auto& [row, rank] : before) {

@@ -186,6 +186,30 @@ void RunTransactions(std::size_t width, bool is_counting, unsigned seed) {
   }
 }
 
+TEST(AFullTableIsLeftAsItWas) {
+  Table table(1, 7, {.rows = 3});
+  table.AddIndex({0});
+  for (Word word = 0; word < 3; ++word) {
+    table.SetNew(table.Obtain(&word), true);
+  }
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const Word more = 9;
+    bool is_full = false;
+    try {
+      table.Obtain(&more);
+    } catch (const CapacityError& error) {
+      is_full =
+          error.full() == CapacityError::What::kRows && error.capacity() == 3 && error.table() == 7;
+    }
+    CHECK(is_full);
+    CHECK(table.stored() == 3);
+    CHECK(table.Find(&more) == kNoRow);
+  }
+  table.Rollback();
+  const Word more = 9;
+  CHECK(table.Obtain(&more) != kNoRow);
+}
+
 TEST(TablesAgreeWithMaps) {
   for (unsigned seed = 0; seed < 40; ++seed) {
     for (const std::size_t width : {0, 1, 2, 3}) {

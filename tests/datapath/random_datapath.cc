@@ -43,6 +43,7 @@ RandomSwitch::RandomSwitch(std::uint64_t seed)
 }
 
 void RandomSwitch::Step() {
+  nested_left_ = 3;
   try {
     ProcessSome(1 + Below(random_, 40));
   } catch (const Refusal&) {
@@ -76,6 +77,7 @@ void RandomSwitch::ProcessSome(std::size_t count) {
                         Below(random_, 2),
                         {owned.back().get(), frame.size()}});
   }
+  n_received_ += count;
   datapath_.Process(arrivals, *this);
 }
 
@@ -114,13 +116,12 @@ Translation RandomSwitch::Translate(MegaflowNumber, const FlowKey& key, Bytes) {
   if (Below(random_, 20) == 0) {
     datapath_.ports().Remove(static_cast<std::uint32_t>(Below(random_, 5)));
   }
-  if (Below(random_, 10) == 0 && depth_ < 3) {
-    ++depth_;
+  if (Below(random_, 10) == 0 && nested_left_ > 0) {
+    --nested_left_;
     try {
       ProcessSome(3);
     } catch (const Refusal&) {
     }
-    --depth_;
   }
   if (Below(random_, 30) == 0) {
     throw Refusal();

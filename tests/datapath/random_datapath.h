@@ -27,6 +27,7 @@ class RandomSwitch : private SlowPath, private Sink {
   // Does one thing: passes some frames, lets time pass, takes something away.
   void Step();
 
+  std::uint64_t n_received() const { return n_received_; }
   std::uint64_t n_sent() const { return n_sent_; }
 
   // All bytes sent of a fixed series of frames, passed so many at a time by a slow path that
@@ -47,7 +48,9 @@ class RandomSwitch : private SlowPath, private Sink {
   Random random_;
   Datapath datapath_;
   double now_s_ = 0;
-  int depth_ = 0;
+  // How often the slow path may still pass frames itself in this step.
+  int nested_left_ = 0;
+  std::uint64_t n_received_ = 0;
   std::uint64_t n_sent_ = 0;
   // Whether it answers by key alone, and keeps what it sends.
   bool is_steady_ = false;

@@ -27,7 +27,7 @@ from nlog.plan import (
     TablePlan,
     Test,
 )
-from nlog.types import Type
+from nlog.types import INT, Type
 
 
 @frozen
@@ -54,11 +54,12 @@ class Atom:
 
 @frozen
 class Let:
-    """Binds `result` to `function` of `arguments`."""
+    """Binds `result` to `function` of `arguments`, a value of `type`."""
 
     result: str
     function: str
     arguments: tuple[Term, ...]
+    type: Type = INT
 
 
 @frozen
@@ -192,7 +193,7 @@ def _steps(part: Part, position: int, registers: Registers, indexes: Indexes) ->
         case Let():
             arguments = tuple(registers.of(term) for term in part.arguments)
             result = registers.new()
-            yield Call(part.function, arguments, result)
+            yield Call(part.function, arguments, result, part.type)
             if part.result in registers.by_variable:
                 yield Test("eq", (registers.of(part.result), result))
             else:

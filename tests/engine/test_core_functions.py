@@ -49,15 +49,21 @@ prefixes = st.tuples(addresses, st.integers(0, 32)).map(
 
 
 def call(
-    function: str, types: tuple[Type, ...], result: Type, *values: Any, given: Type | None = None
+    function: str,
+    types: tuple[Type, ...],
+    result: Type,
+    *values: Any,
+    given: Type | None = None,
+    place: int | None = None,
 ) -> Any:
     """What a rule computes by a function of one row's columns; raises the text of its error.
 
-    `given` is a type that is passed as well, after them.
+    `given` is a type that is passed as well, after them, and `place` a constant.
     """
     names: tuple[Term, ...] = tuple(f"x{number}" for number in range(len(types)))
     arguments = names if given is None else (*names, Value(TREE, describe(given)))
-    rule = Rule(1, ("result",), (Atom(0, names), Let("result", function, arguments)))
+    arguments = arguments if place is None else (*arguments, Value(INT, place))
+    rule = Rule(1, ("result",), (Atom(0, names), Let("result", function, arguments, result)))
     schema = Schema((types, (result,)), inputs=(0,), outputs=(1,))
     database = _core.Database(plan_of(schema, [Layer((1,), (rule,))]))
     database.insert(0, [values])
@@ -189,7 +195,7 @@ def test_tuples_are_made_and_taken_apart():
     assert pair == (1, "a")
     assert (pair.left, pair.right) == (1, "a")
     assert call("tuple.make", (INT, INT, INT), INTS, 1, 2, 1) == (1, 2, 1)
-    assert call("tuple.get", (PAIR, INT), STR, pair, 1) == "a"
+    assert call("tuple.get", (PAIR,), STR, pair, place=1) == "a"
 
 
 @given(prefix=prefixes, other=prefixes, address=addresses)

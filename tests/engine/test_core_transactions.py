@@ -328,7 +328,7 @@ def spoilt(plan: Plan) -> Plan:
     ("plan", "error"),
     [
         (spoilt(plan_of(GRAPH, PROGRAMS["join"])), ValueError),
-        ("not a plan", AttributeError),
+        ("not a plan", ValueError),
     ],
 )
 def test_what_is_no_plan_is_refused(plan, error):

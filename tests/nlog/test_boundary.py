@@ -26,7 +26,7 @@ def test_nothing_but_answers_and_clear_refusals(seed: int):
 
 def test_the_long_run_counts_its_calls(capsys: pytest.CaptureFixture[str]):
     boundary_run.main(["--seconds", "0", "--seed", "7"])
-    assert "rule files from seed 7: answers and clear refusals" in capsys.readouterr().out
+    assert "20 plans, from seed 7: answers and clear refusals" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("row", [ipaddress.ip_network("::/0"), range(2**62), range(2**31)])

@@ -380,3 +380,25 @@ def test_writers_in_several_threads_take_turns():
         writer.join()
     assert len(engine["n"]) == 160
     assert sorted(row for rows in announced for row in rows) == [(k,) for k in range(40)]
+
+
+def test_what_empty_inputs_would_be_refused_for_is_computed_again_all_the_same():
+    rules = """
+        input table port(name: str)
+        input table owner(port: str)
+        constraint table lost(port: str)
+        lost(p) :- port(p), not owner(p).
+        constraint table empty()
+        empty() :- not some().
+        table some()
+        some() :- port(_).
+    """
+    with pytest.raises(nlog.TransactionError, match="with all inputs empty"):
+        nlog.Engine(nlog.parse(rules))
+    engine = nlog.Engine(nlog.parse(rules.split("constraint table empty")[0]))
+    with engine.transaction() as tx:
+        tx.insert("port", ("a",))
+        tx.insert("owner", ("a",))
+    engine.add_rules("constraint table empty() empty() :- not port(_).")
+    assert set(engine.recompute()["port"]) == {("a",)}
+    assert len(engine.recompute()["empty"]) == 0

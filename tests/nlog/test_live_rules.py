@@ -166,20 +166,68 @@ def test_aggregates_come_and_go_and_those_that_stay_are_kept(engine: nlog.Engine
     assert not any(name in engine.program.tables for name in ("degree", "most"))
 
 
-def test_a_recursion_over_optima_is_not_put_together_anew():
-    text = "input table e(a: int, b: int)\nopen output table x(a: int, n: int)\n"
-    text += "open output table y(a: int, n: int)\nx(b, max(n + a)) :- y(a, n), e(a, b).\n"
-    engine = nlog.Engine(nlog.parse(text, "base"))
-    with pytest.raises(nlog.RuleError) as caught:
-        engine.add_rules("y(a, max(n)) :- x(a, n), e(a, _).", "back")
-    assert [diagnostic.slug for diagnostic in caught.value.diagnostics] == [
-        "unstratified-aggregate"
-    ]
-    assert "`x` is in would be put together anew" in str(caught.value)
-    engine.add_rules("y(a, max(0)) :- e(a, _).", "first")
+PATHS = """
+input table e(a: int, b: int)
+input table start(a: int, n: int)
+open output table x(a: int, n: int)
+open output table y(a: int, n: int)
+output table above(a: int, n: int)
+above(a, n + 1) :- x(a, n), not start(a, _).
+x(b, max(n + a)) :- y(a, n), e(a, b).
+y(a, max(n)) :- start(a, n).
+"""
+CHAIN = [(n, n + 1) for n in range(12)]
+
+
+def test_a_recursion_over_optima_is_put_together_anew():
+    engine = nlog.Engine(nlog.parse(PATHS, "base"))
     with engine.transaction() as tx:
-        tx.insert("e", (1, 2))
-    assert set(engine["x"]) == {(2, 1)}
+        tx.insert_many("e", CHAIN)
+        tx.insert("start", (0, 5), (7, 0))
+    before, snapshot = contents(engine), engine.snapshot()
+    assert before["x"] == {(1, 5), (8, 7)}
+    tx = engine.add_rules("y(a, max(n)) :- x(a, n), e(a, _).", "back")
+    assert len(engine["x"]) == 12
+    assert tx.changes["x"].inserted == set(engine["x"]) - before["x"]
+    assert tx.changes["x"].deleted == before["x"] - set(engine["x"])
+    assert tx.changes["above"].inserted == {(a, n + 1) for a, n in engine["x"]} - before[
+        "above"
+    ] - {(7, dict(engine["x"])[7] + 1)}
+    assert contents(engine) == contents(engine.recompute())
+    assert {name: set(snapshot[name]) for name in before} == before
+    with engine.transaction() as tx:
+        tx.delete("e", (3, 4))
+    assert contents(engine) == contents(engine.recompute())
+    tx = engine.remove_rules("back")
+    assert contents(engine)["x"] == before["x"]
+    assert contents(engine) == contents(engine.recompute())
+    with engine.transaction() as tx:
+        tx.insert("e", (3, 4))
+        tx.delete("start", (7, 0))
+    assert contents(engine) == contents(engine.recompute())
+
+
+def test_a_recursion_over_optima_that_is_refused_leaves_the_old_one():
+    text = PATHS + "constraint table far(a: int)\nfar(a) :- x(a, n), n > 40.\n"
+    engine = nlog.Engine(nlog.parse(text, "base"))
+    with engine.transaction() as tx:
+        tx.insert_many("e", CHAIN)
+        tx.insert("start", (0, 5))
+    before = contents(engine)
+    for _ in range(2):
+        with pytest.raises(nlog.ConstraintError, match="far"):
+            engine.add_rules("y(a, max(n)) :- x(a, n), e(a, _).", "back")
+        assert contents(engine) == before
+        with engine.transaction() as tx:
+            tx.delete("start", (0, 5))
+        assert not engine["x"]
+        with engine.transaction() as tx:
+            tx.insert("start", (0, 5))
+        assert contents(engine) == before
+    with engine.transaction() as tx:
+        tx.delete_many("e", CHAIN[5:])
+    engine.add_rules("y(a, max(n)) :- x(a, n), e(a, _).", "back")
+    assert contents(engine) == contents(engine.recompute())
 
 
 def test_explanations_name_the_tables_that_there_are_now(engine: nlog.Engine):

@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 from hypothesis import event, given, settings
 
+import nlog
 from nvp_state import Acl, Emulation, Host, NetworkState, Port, StateError
 from nvp_state.controllers import PASSED_ON
 from nvp_state.facts import facts_of_record
@@ -163,3 +164,28 @@ def test_an_exception_in_a_transaction_leaves_all_as_it_was():
         tx.remove(("port", "web-1"))
         raise KeyError
     assert (everything(state), installed(lab)) == before
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_a_signal_at_the_commit_leaves_neither_controller_behind(monkeypatch, is_published):
+    """Right before both controllers are published nothing has happened; right after, all has."""
+    state = NetworkState()
+    state.load("examples/three_tier.json")
+    lab = Emulation(state)
+    before = everything(state), installed(lab)
+    publish = nlog.publish
+
+    def interrupted(*transactions):
+        if is_published:
+            publish(*transactions)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nlog, "publish", interrupted)
+    with pytest.raises(KeyboardInterrupt), state.transaction() as tx:
+        tx.remove(("port", "web-1"))
+    monkeypatch.undo()
+    assert_whole(state, lab)
+    assert ((everything(state), installed(lab)) == before) is not is_published
+    assert (state.get("port", "web-1") is None) is is_published
+    state.load("examples/three_tier.json")
+    assert_whole(state, lab)

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.vswitch_sim import datapath_twin
+from tests.vswitch_sim import datapath_twin, frame_twin
 from tests.vswitch_sim.datapath_twin import Twin
 from tests.vswitch_sim.frame_twin import LAYOUT
 from tests.vswitch_sim.odd_frames import KINDS, damaged
@@ -73,7 +73,7 @@ def random_rules(random: Random) -> list:
     rules = []
     for _ in range(random.randrange(8)):
         names = random.sample([*FIELDS, "recirc_id"], random.randrange(1, 4))
-        key = _core.parse(random.choice(KINDS)).key
+        key = frame_twin.key_of(random.choice(KINDS), {})
         for name in set(names) & {"in_port", "tun_id", "recirc_id"}:
             key |= key_with(**{name: random.randrange(3)})
         mask = mask_of(*names)

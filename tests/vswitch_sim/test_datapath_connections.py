@@ -89,11 +89,11 @@ def translator(zone: int):
         value = key_with(eth_dst=state, eth_src=mark)
         told = ("set", value, low << LAYOUT["eth_dst"][0] | low << LAYOUT["eth_src"][0])
         commits: list[tuple] = []
+        commit = {"zone": zone, "commit": True}
         if field(key, "ip_ttl") == FORCED_TTL:
-            commits = [("ct", {"zone": zone, "commit": True, "force": True, "mark": (9, low)})]
+            commits = [("ct", {**commit, "force": True, "mark": (9, low)})]
         elif state & 1:
-            request = {"zone": zone, "commit": True, "mark": (7, low)}
-            commits = [("ct", request | ({"nat": nat} if nat else {}))]
+            commits = [("ct", {**commit, "mark": (7, low), **({"nat": nat} if nat else {})})]
         return EVERYTHING, [told, *commits, ("output", 3)], True
 
     return translate

@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "candidates.h"
+#include "estimate.h"
 #include "evaluation.h"
 #include "executor.h"
 
 namespace nlog::core {
 namespace {
 
-constexpr std::uint32_t kRankMax = (1u << 28) - 1;
+// Optima need no room above the highest rank: see aggregate_recursion.h.
+constexpr std::uint32_t kOptimumRankMax = kRankMax;
 
 // The greatest rank among the rows of the stratum that a binding rests on.
 class Ranks {
@@ -50,11 +52,15 @@ class OptimaMaintenance {
   OptimaMaintenance(const Stratum& stratum, CommitState& state);
 
   void Run() {
-    LoseFromBelow();
-    JudgeSuspects();
-    state_.ForgetFailures();
-    OfferToWithdrawn();
-    GainFromBelow();
+    if (stratum_.is_renewed) {
+      GainAnew();
+    } else {
+      LoseFromBelow();
+      JudgeSuspects();
+      state_.ForgetFailures();
+      OfferToWithdrawn();
+      GainFromBelow();
+    }
     SettleCandidates();
     state_.ForgetSuspectsThatWent();
     Account();
@@ -237,9 +243,29 @@ class OptimaMaintenance {
     });
   }
 
+  // Offers what follows from the tables below alone, for a stratum without rows.
+  void GainAnew() {
+    for (const Rule& rule : stratum_.rules) {
+      const auto is_own = [](const Pipeline& delta) { return delta.own != Pipeline::kNotOwn; };
+      if (std::ranges::any_of(rule.deltas, is_own)) {
+        continue;
+      }
+      const Pipeline& start = CheapestStart(rule, state_.tables());
+      const Table& source = state_.table(start.table);
+      Runner<GainSink> runner(rule, start, kAllNew, state_, *this, rule, RanksOf(start));
+      for (RowId row = 0; row < source.row_limit(); ++row) {
+        if (source.Visible(row, View::kNew)) {
+          runner.executor.Run(source.Row(row));
+          state_.NoteFailure(rule, start, row);
+        }
+      }
+      AccountDerived(runner);
+    }
+  }
+
   // Remembers how high the ranks are that rows of the stratum have had from before.
   void NotePremise(std::uint32_t table, RowId row) {
-    if (!is_own_[table] || !state_.table(table).Visible(row, View::kOld)) {
+    if (stratum_.is_renewed || !is_own_[table] || !state_.table(table).Visible(row, View::kOld)) {
       return;
     }
     if (!fates_.empty()) {
@@ -255,7 +281,7 @@ class OptimaMaintenance {
   void Offer(const Rule& rule, const Word* words, std::uint32_t rank_below) {
     const RowId current = CurrentRow(rule.head_own, words);
     if (current == kNoRow || IsBetter(rule.head_own, words, current)) {
-      candidates_.Push(rule.head_own, std::min(rank_below, kRankMax - 1) + 1, rule, words);
+      candidates_.Push(rule.head_own, std::min(rank_below, kOptimumRankMax - 1) + 1, rule, words);
     }
   }
 
@@ -387,7 +413,7 @@ OptimaMaintenance::OptimaMaintenance(const Stratum& stratum, CommitState& state)
     is_own_[number] = true;
     place_of_[number] = own;
     own_.push_back({.table = state.table(number), .optimum = stratum.optima[own]});
-    row_count_ += state.table(number).size();
+    row_count_ += stratum.is_renewed ? 0 : state.table(number).size();
   }
   for (const Rule& rule : stratum.rules) {
     OwnTable& head = own_[rule.head_own];

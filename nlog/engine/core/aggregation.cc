@@ -28,12 +28,13 @@ class ChangesByGroup {
     bool is_new;
   };
 
-  ChangesByGroup(const Table& source, std::size_t group_width)
-      : source_(source), group_width_(group_width) {
-    const std::size_t count = source.came().size() + source.went().size();
+  // If all of it `is_renewed`, every row of the new view has come.
+  ChangesByGroup(const Table& source, std::size_t group_width, bool is_renewed)
+      : source_(source), group_width_(group_width), is_renewed_(is_renewed) {
     std::vector<std::uint32_t> group_of;
-    group_of.reserve(count);
+    group_of.reserve(source.came().size() + source.went().size());
     ForEachRow([&](RowId row, bool) { group_of.push_back(GroupOf(row)); });
+    const std::size_t count = group_of.size();
     for (const std::uint32_t group : group_of) {
       ++ends_[group];
     }
@@ -56,6 +57,14 @@ class ChangesByGroup {
  private:
   template <typename Visit>
   void ForEachRow(Visit visit) {
+    if (is_renewed_) {
+      for (RowId row = 0; row < source_.row_limit(); ++row) {
+        if (source_.Visible(row, View::kNew)) {
+          visit(row, true);
+        }
+      }
+      return;
+    }
     const RowNumbers came = source_.came();
     for (std::size_t i = 0; i < came.size(); ++i) {
       visit(came[i], true);
@@ -94,6 +103,7 @@ class ChangesByGroup {
 
   const Table& source_;
   const std::size_t group_width_;
+  const bool is_renewed_;
   HashSlots slots_;
   // By group: one of its rows, and where its changes end.
   std::vector<RowId> members_;
@@ -105,8 +115,9 @@ using Changes = std::span<const ChangesByGroup::Change>;
 
 class Maintenance {
  public:
-  Maintenance(const Aggregation& aggregation, CommitState& state)
+  Maintenance(const Aggregation& aggregation, bool is_renewed, CommitState& state)
       : aggregation_(aggregation),
+        is_renewed_(is_renewed),
         state_(state),
         interner_(state.context().interner()),
         source_(state.table(aggregation.source)),
@@ -114,7 +125,7 @@ class Maintenance {
         row_(head_.width()) {}
 
   void Run() {
-    const ChangesByGroup changes(source_, aggregation_.group);
+    const ChangesByGroup changes(source_, aggregation_.group, is_renewed_);
     for (std::size_t group = 0; group < changes.size(); ++group) {
       Update(changes[group]);
     }
@@ -135,7 +146,7 @@ class Maintenance {
     for (std::size_t i = 0; i < aggregation_.group; ++i) {
       row_[i] = member[i];
     }
-    const RowId old_row = OldRow();
+    const RowId old_row = is_renewed_ ? kNoRow : OldRow();
     const bool was_there = old_row != kNoRow;
     bool is_changed = !was_there;
     bool has_rows = true;
@@ -306,7 +317,7 @@ class Maintenance {
     gained_.erase(std::ranges::unique(gained_).begin(), gained_.end());
     lost_.clear();
     std::erase_if(gained_, [&](Word value) {
-      const bool was_there = HasValue(function, value, View::kOld);
+      const bool was_there = !is_renewed_ && HasValue(function, value, View::kOld);
       const bool is_there = HasValue(function, value, View::kNew);
       if (was_there && !is_there) {
         lost_.push_back(value);
@@ -328,6 +339,7 @@ class Maintenance {
   }
 
   const Aggregation& aggregation_;
+  const bool is_renewed_;
   CommitState& state_;
   Interner& interner_;
   const Table& source_;
@@ -343,8 +355,8 @@ class Maintenance {
 
 }  // namespace
 
-void MaintainAggregation(const Aggregation& aggregation, CommitState& state) {
-  Maintenance(aggregation, state).Run();
+void MaintainAggregation(const Aggregation& aggregation, bool is_renewed, CommitState& state) {
+  Maintenance(aggregation, is_renewed, state).Run();
 }
 
 }  // namespace nlog::core

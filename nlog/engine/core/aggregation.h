@@ -27,7 +27,7 @@ namespace nlog::core {
 
 // Changes the new view of the aggregation's table. Requires: the source is sealed. Throws
 // GroupError for a sum that does not fit, and Interrupted.
-void MaintainAggregation(const Aggregation& aggregation, CommitState& state);
+void MaintainAggregation(const Aggregation& aggregation, bool is_renewed, CommitState& state);
 
 }  // namespace nlog::core
 

@@ -93,6 +93,19 @@ class Array {
     }
   }
 
+  // Gives the memory of elements from `first` up to `last` back, as far as it can; they lose their
+  // values. For an array that is being moved elsewhere.
+  void GiveBack(std::size_t first, std::size_t last) {
+    if (!IsLarge(capacity_)) {
+      return;
+    }
+    const std::size_t begin = (first * sizeof(Element) + kHugePage - 1) / kHugePage * kHugePage;
+    const std::size_t end = last * sizeof(Element) / kHugePage * kHugePage;
+    if (begin < end) {
+      madvise(reinterpret_cast<char*>(elements_) + begin, end - begin, MADV_DONTNEED);
+    }
+  }
+
   // The memory it holds, touched or not.
   std::size_t bytes() const { return capacity_ * sizeof(Element); }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "capacities.h"
 #include "foreign.h"
 #include "functions.h"
 #include "interner.h"
@@ -28,13 +29,18 @@ class CommitState {
  public:
   // All arguments must outlive the state.
   CommitState(std::span<Table> tables, Interner& interner, const ShouldStop& should_stop,
-              ForeignFunctions* foreign)
-      : context_(interner, foreign), should_stop_(should_stop), tables_(tables) {}
+              ForeignFunctions* foreign, std::int64_t rank_max = kRankMax)
+      : context_(interner, foreign),
+        should_stop_(should_stop),
+        tables_(tables),
+        rank_max_(rank_max) {}
 
   std::span<Table> tables() const { return tables_; }
   Table& table(std::uint32_t number) const { return tables_[number]; }
   FunctionContext& context() { return context_; }
   const ShouldStop& should_stop() const { return should_stop_; }
+  // The highest rank of a row.
+  std::int64_t rank_max() const { return rank_max_; }
   Work& work() { return work_; }
 
   // Adds to the accounts of a rule and of the commit.
@@ -72,6 +78,7 @@ class CommitState {
   FunctionContext context_;
   const ShouldStop& should_stop_;
   std::span<Table> tables_;
+  const std::int64_t rank_max_;
   Work work_;
   std::vector<Suspect> suspects_;
 };

@@ -23,7 +23,11 @@ class CountSink {
       : head_(head), weight_(weight), words_(kBatch * head.width()) {}
 
   bool Emit(const Word* row) {
-    std::copy(row, row + head_.width(), words_.data() + kept_ * head_.width());
+    const std::size_t width = head_.width();
+    Word* const words = words_.data() + kept_ * width;
+    for (std::size_t i = 0; i < width; ++i) {
+      words[i] = row[i];
+    }
     hashes_[kept_] = head_.Hash(row);
     head_.PrefetchHash(hashes_[kept_]);
     if (++kept_ == kBatch) {
@@ -80,6 +84,12 @@ class Run {
     });
   }
 
+  // How many rows it has derived so far, all of them in the head's table.
+  std::size_t derived() {
+    sink_.Flush();
+    return sink_.emitted();
+  }
+
   void End() {
     sink_.Flush();
     state_.ForgetFailures();
@@ -132,13 +142,18 @@ void ApplyInFull(const Rule& rule, CommitState& state) {
   const Pipeline& start = CheapestStart(rule, state.tables());
   const Table& source = state.table(start.table);
   Table& head = state.table(rule.head);
-  const RowId sample_end = source.row_limit() / kSampled;
   const RowId head_begin = head.row_limit();
+  const RowId sampled = source.row_limit() / kSampled;
   Run run(rule, start, 1, kAllNew, state);
-  run.Start(VisibleRows(source, 0, sample_end));
-  const std::size_t expected = std::size_t{head.row_limit() - head_begin} * kSampled;
-  head.Expect(head_begin + expected + expected / 16);
-  run.Start(VisibleRows(source, sample_end, source.row_limit()));
+  const auto run_from = [&](RowId begin, RowId end) -> Yield {
+    run.Start(VisibleRows(source, begin, end));
+    return {run.derived(), head.row_limit() - head_begin};
+  };
+  const Yield half = run_from(0, sampled / 2);
+  const Yield whole = run_from(sampled / 2, sampled);
+  const std::size_t expected = ExtrapolateDistinct(half, whole, kSampled);
+  head.Expect(head_begin + expected + expected / 32);
+  run_from(sampled, source.row_limit());
   run.End();
 }
 
@@ -146,7 +161,7 @@ void ApplyInFull(const Rule& rule, CommitState& state) {
 
 void MaintainByCounting(const Stratum& stratum, CommitState& state) {
   for (const Rule& rule : stratum.rules) {
-    if (WasEmpty(rule, state)) {
+    if (stratum.is_renewed || WasEmpty(rule, state)) {
       ApplyInFull(rule, state);
       continue;
     }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <ranges>
 #include <stdexcept>
 #include <string>
 
@@ -18,26 +19,17 @@ namespace {
 constexpr char kUnitTable[] = "$unit";
 
 // Makes the tables of a plan that are not there yet, and the indexes that are not.
-void ExtendTables(const Plan& plan, std::vector<Table>& tables) {
+void ExtendTables(const Plan& plan, const Capacities& capacities, std::vector<Table>& tables) {
+  ExpectTables(plan);
   for (std::size_t number = 0; number < plan.tables.size(); ++number) {
     const TablePlan& table_plan = plan.tables[number];
     if (number == tables.size()) {
-      tables.emplace_back(table_plan.width);
+      tables.emplace_back(table_plan.width(), static_cast<std::uint32_t>(number), capacities);
     }
     Table& table = tables[number];
-    if (table.width() != table_plan.width) {
-      throw PlanError("table `" + table_plan.name + "` has other columns than it had");
-    }
     for (std::size_t i = 0; i < table_plan.indexes.size(); ++i) {
-      const std::vector<std::uint32_t>& columns = table_plan.indexes[i];
-      const bool is_ascending =
-          std::ranges::adjacent_find(columns, std::greater_equal()) == columns.end();
-      if (!is_ascending || (!columns.empty() && columns.back() >= table_plan.width)) {
-        throw PlanError("an index of table `" + table_plan.name +
-                        "` is not on ascending columns of it");
-      }
-      if (table.AddIndex(columns) != i) {
-        throw PlanError("table `" + table_plan.name + "` has two equal indexes, or lost one");
+      if (table.AddIndex(table_plan.indexes[i]) != i) {
+        throw PlanError("table `" + table_plan.name + "` lost an index");
       }
     }
   }
@@ -92,30 +84,66 @@ struct DerivationSink {
 
 }  // namespace
 
-std::vector<Table> MakeTables(const Plan& plan) {
+std::vector<Table> MakeTables(const Plan& plan, const Capacities& capacities) {
   std::vector<Table> tables;
-  ExtendTables(plan, tables);
+  ExtendTables(plan, capacities, tables);
   return tables;
 }
 
 Database::Database(const Plan& plan, std::shared_ptr<Interner> interner,
-                   const ShouldStop& should_stop, const Limits& limits, ForeignFunctions* foreign)
+                   const ShouldStop& should_stop, const Limits& limits, ForeignFunctions* foreign,
+                   const Capacities& capacities, bool evaluates)
     : interner_(std::move(interner)),
       foreign_(foreign),
-      tables_(MakeTables(plan)),
-      program_(plan, tables_),
+      declared_(plan.tables),
+      tables_(MakeTables(plan, capacities)),
+      program_(plan, typing()),
       planned_sizes_(program_, tables_),
       guards_(plan, tables_),
-      limits_(limits) {
+      limits_(limits),
+      capacities_(capacities) {
   is_touched_.resize(plan.tables.size(), false);
   is_output_ = OutputsOf(plan);
   const auto unit = std::ranges::find(plan.tables, kUnitTable, &TablePlan::name);
   if (unit != plan.tables.end()) {
-    if (unit->width != 0) {
+    if (unit->width() != 0 || unit->kind == TableKind::kRetired) {
       throw PlanError("the table `$unit` has no columns");
     }
     Insert(static_cast<std::uint32_t>(unit - plan.tables.begin()), nullptr);
-    Commit(should_stop);
+    if (evaluates) {
+      Commit(should_stop);
+    }
+  }
+}
+
+Typing Database::typing() const {
+  return {*interner_,
+          foreign_ == nullptr ? std::span<const ForeignSignature>() : foreign_->signatures()};
+}
+
+Pipeline Database::Compile(const StartPlan& check) const {
+  Schema schema{.tables = {}, .typing = typing()};
+  for (std::size_t number = 0; number < tables_.size(); ++number) {
+    TableShape& shape = schema.tables.emplace_back(TableShape{declared_[number].types, {}});
+    for (const Index& index : tables_[number].indexes()) {
+      shape.indexes.push_back(index.columns());
+    }
+  }
+  return CompilePipeline(check, schema);
+}
+
+// Throws PlanError unless the tables are as they were, or retired; more may follow.
+void Database::ExpectKnownTables(const Plan& plan) const {
+  Expect(plan.tables.size() >= declared_.size(), "a plan lacks tables that are there");
+  for (std::size_t number = 0; number < declared_.size(); ++number) {
+    Within("tables", number, [&] {
+      const TablePlan& known = declared_[number];
+      const TablePlan& table = plan.tables[number];
+      const bool is_retired = table.kind == TableKind::kRetired;
+      Expect(table.types == known.types, "a table has other columns than it had");
+      Expect(is_retired || (table.kind == known.kind && table.key == known.key),
+             "a table is of another kind than it was, or has another key");
+    });
   }
 }
 
@@ -190,18 +218,28 @@ void Database::ChangeProgram(const Plan& during, const Plan& after) {
   change->is_output_after = OutputsOf(after);
   change_ = std::move(change);
   try {
-    ExtendTables(during, tables_);
-    if (after.tables.size() != tables_.size()) {
-      throw PlanError("the two plans of a change have not the same tables");
+    ExpectKnownTables(during);
+    ExtendTables(during, capacities_, tables_);
+    declared_.insert(declared_.end(), during.tables.begin() + declared_.size(),
+                     during.tables.end());
+    Expect(after.tables.size() == tables_.size(),
+           "the two plans of a change have not the same tables");
+    ExpectKnownTables(after);
+    for (std::size_t number = 0; number < tables_.size(); ++number) {
+      Expect(std::ranges::equal(
+                 after.tables[number].indexes,
+                 tables_[number].indexes() | std::views::take(after.tables[number].indexes.size()),
+                 {}, {}, &Index::columns),
+             "the later plan of a change has other indexes");
     }
-    change_->during.emplace(during, tables_);
-    change_->after.emplace(after, tables_);
+    change_->during.emplace(during, typing());
+    change_->after.emplace(after, typing());
     change_->guards.emplace(after, tables_);
     for (std::uint32_t number = 0; number < tables_.size(); ++number) {
       const TablePlan& table = after.tables[number];
       change_->indexes_after.push_back(table.indexes.size());
       if (table.kind == TableKind::kRetired) {
-        change_->vacated.emplace_back(number, Table(table.width));
+        change_->vacated.emplace_back(number, Table(table.width(), number, capacities_));
       }
       const bool is_output = table.kind == TableKind::kOutput;
       if (number < is_output_.size()) {
@@ -242,6 +280,7 @@ void Database::ForgetChange() noexcept {
   while (tables_.size() > count) {
     tables_.pop_back();
   }
+  declared_.resize(std::min(declared_.size(), count));
   for (std::size_t number = 0; number < count; ++number) {
     tables_[number].KeepIndexes(change_->indexes_before[number]);
   }
@@ -255,12 +294,13 @@ Work Database::Run(const LimitWatch& watch) {
   const ShouldStop should_stop = std::ref(watch);
   const bool is_concurrent = !watch.is_limited();
   if (!change_) {
-    return Evaluate(program_, tables_, *interner_, touched_, should_stop, is_concurrent, foreign_);
+    return Evaluate(program_, tables_, *interner_, touched_, should_stop, is_concurrent, foreign_,
+                    capacities_.ranks);
   }
-  CommitState state(tables_, *interner_, should_stop, foreign_);
+  CommitState state(tables_, *interner_, should_stop, foreign_, capacities_.ranks);
   RankForRecursion(program_, *change_->during, state, touched_);
   Work work = Evaluate(*change_->during, tables_, *interner_, touched_, should_stop, is_concurrent,
-                       foreign_);
+                       foreign_, capacities_.ranks);
   CountAfterRecursion(program_, *change_->during, *change_->after, state, touched_);
   work += state.work();
   for (const auto& [number, table] : change_->vacated) {

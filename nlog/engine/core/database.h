@@ -8,7 +8,7 @@
 // else a commit is refused for.
 //
 // The table named `$unit` (of no columns) gets its row, and the rules are evaluated once, when the
-// database is made.
+// database is made; or, if that is put off, in the first transaction, for which `$unit` is staged.
 //
 // Ownership: the interner is shared with whoever decodes words, and deltas with whoever reads them;
 // a delta that outlives the database, or the next change, holds its words by then.
@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "capacities.h"
 #include "delta.h"
 #include "evaluation.h"
 #include "foreign.h"
@@ -53,14 +54,15 @@ struct Support {
 using Derivation = std::vector<Support>;
 
 // The tables of a plan, empty, with its indexes. Throws PlanError.
-std::vector<Table> MakeTables(const Plan& plan);
+std::vector<Table> MakeTables(const Plan& plan, const Capacities& capacities = {});
 
 class Database {
  public:
   // Throws PlanError if the plan is faulty, and what Prepare throws on empty inputs. `should_stop`
   // is not kept; `foreign` must outlive the database, and is needed if rules call what is foreign.
   Database(const Plan& plan, std::shared_ptr<Interner> interner, const ShouldStop& should_stop = {},
-           const Limits& limits = {}, ForeignFunctions* foreign = nullptr);
+           const Limits& limits = {}, ForeignFunctions* foreign = nullptr,
+           const Capacities& capacities = {}, bool evaluates = true);
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() { KeepDeltas(); }
@@ -70,7 +72,8 @@ class Database {
   const std::shared_ptr<Interner>& interner() const { return interner_; }
 
   // Stages the row of words (as many as the table has columns). The last call for a row wins.
-  // Requires: the table is an input. Throws std::logic_error after Prepare. O(number of indexes).
+  // Requires: the table is an input. Throws std::logic_error after Prepare, and CapacityError or
+  // std::bad_alloc, having staged nothing of the row. O(number of indexes).
   void Insert(std::uint32_t table, const Word* row);
   void Delete(std::uint32_t table, const Word* row);
   // Stages the row in place of those that agree with it in the key of the table, or just the row if
@@ -82,9 +85,9 @@ class Database {
   // Stages another program. Its rules take the place of the present ones when it is published; how
   // the tables change until then is worked out under `during`, which has the rules of both
   // (transition.h), and by what is staged after this. Both plans number the present tables as they
-  // are, with the indexes they have and more; further tables may follow. A table that is retired in
-  // `after` must be empty in the end, unless it has no columns. Throws PlanError, having changed
-  // nothing, and std::logic_error unless the transaction is new.
+  // are, with the indexes they have and more, and may retire them; further tables may follow. A
+  // table that is retired in `after` must be empty in the end, unless it has no columns. Throws
+  // PlanError, having changed nothing, and std::logic_error unless the transaction is new.
   void ChangeProgram(const Plan& during, const Plan& after);
 
   // Whether a table that rules look rows up in has drifted since they were planned (replanning.h),
@@ -119,7 +122,7 @@ class Database {
   std::size_t AddIndex(std::uint32_t table, const std::vector<std::uint32_t>& columns);
 
   // Checks a check plan for Derivations and lays it out. Throws PlanError.
-  Pipeline Compile(const StartPlan& check) const { return CompilePipeline(check, tables_); }
+  Pipeline Compile(const StartPlan& check) const;
 
   // The first `limit` distinct derivations of `row` (of the table that `check` starts at) by a
   // check plan made by Compile. Bindings for which a function fails are passed over. Throws
@@ -162,8 +165,13 @@ class Database {
   void KeepDeltas() noexcept;
   void PrepareVersion();
 
+  Typing typing() const;
+  void ExpectKnownTables(const Plan& plan) const;
+
   std::shared_ptr<Interner> interner_;
   ForeignFunctions* foreign_;
+  // What each table was declared as when it first came.
+  std::vector<TablePlan> declared_;
   std::vector<Table> tables_;
   std::vector<bool> is_output_;
   Program program_;
@@ -171,6 +179,7 @@ class Database {
   bool has_drifted_ = false;
   Guards guards_;
   Limits limits_;
+  Capacities capacities_;
   // The tables that the running transaction may have touched.
   std::vector<std::uint32_t> touched_;
   // Whether an input table is among them.

@@ -315,7 +315,7 @@ class Deletion {
     doubted_.clear();
     marks_.Put(shaken, kDoubtful);
     for (const Way& way : ways) {
-      if (way.highest <= kRankMax - kRankNudge && IsFirm(way, settled)) {
+      if (way.highest <= state_.rank_max() - kRankNudge && IsFirm(way, settled)) {
         // The rows found wanting may have been so only for want of this one.
         for (const OwnRow row : doubted_) {
           marks_.Take(row, kDoubtful);

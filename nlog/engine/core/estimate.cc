@@ -80,4 +80,18 @@ const Pipeline& CheapestStart(const Rule& rule, std::span<const Table> tables) {
   return *best;
 }
 
+std::size_t ExtrapolateDistinct(const Yield& half, const Yield& whole, std::size_t parts) {
+  const auto repeats = [](const Yield& yield) {
+    return static_cast<double>(yield.derived - yield.distinct);
+  };
+  const auto share = static_cast<double>(parts);
+  const double most = share * static_cast<double>(whole.distinct);
+  const double squared = std::max(2 * repeats(whole) - 4 * repeats(half), 0.0) * share * share;
+  const double linear = std::max(repeats(whole) - squared / share / share, 0.0) * share;
+  const double repeated = squared + linear;
+  const double fewest = std::max(share * static_cast<double>(whole.derived) - repeated,
+                                 static_cast<double>(whole.distinct));
+  return static_cast<std::size_t>(std::min(fewest + std::min(repeated, fewest) / 4, most));
+}
+
 }  // namespace nlog::core

@@ -31,12 +31,25 @@ void SealAndMark(std::uint32_t number, const Program& program, CommitState& stat
   }
 }
 
+// Takes all rows of a stratum out of the new view, as if nothing had ever been kept beside them.
+void Empty(const Stratum& stratum, CommitState& state) {
+  for (const std::uint32_t number : stratum.tables) {
+    Table& table = state.table(number);
+    for (RowId row = 0; row < table.row_limit(); ++row) {
+      if (table.Visible(row, View::kNew)) {
+        table.SetNew(row, false);
+        table.AddCount(row, -table.Count(row));
+      }
+    }
+  }
+}
+
 // From how many changed rows on a stratum is worth a thread.
 constexpr std::size_t kRowsPerThread = 20'000;
 
 void MaintainUntimed(const Stratum& stratum, CommitState& state) {
   if (stratum.aggregation) {
-    MaintainAggregation(*stratum.aggregation, state);
+    MaintainAggregation(*stratum.aggregation, stratum.is_renewed, state);
   } else if (!stratum.optima.empty()) {
     MaintainOptima(stratum, state);
   } else if (stratum.is_recursive) {
@@ -67,6 +80,9 @@ void Maintain(const Stratum& stratum, CommitState& state) {
   for (const int number : RulesOf(stratum)) {
     const auto found = works.find(number);
     weights[number] = found == works.end() ? 0 : found->second.weight();
+  }
+  if (stratum.is_renewed) {
+    Empty(stratum, state);
   }
   MaintainUntimed(stratum, state);
   std::uint64_t whole = 0;
@@ -118,7 +134,7 @@ void MaintainAll(std::span<const Stratum* const> strata, bool is_concurrent, Int
   RunConcurrently(
       beside.size(),
       [&](std::size_t i, const ShouldStop& should_stop) {
-        CommitState own(state.tables(), interner, should_stop, nullptr);
+        CommitState own(state.tables(), interner, should_stop, nullptr, state.rank_max());
         Maintain(*beside[i], own);
         works[i] = std::move(own.work());
       },
@@ -132,8 +148,8 @@ void MaintainAll(std::span<const Stratum* const> strata, bool is_concurrent, Int
 
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
               std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
-              bool is_concurrent, ForeignFunctions* foreign) {
-  CommitState state(tables, interner, should_stop, foreign);
+              bool is_concurrent, ForeignFunctions* foreign, std::int64_t rank_max) {
+  CommitState state(tables, interner, should_stop, foreign, rank_max);
   std::vector<bool> is_marked(program.strata().size(), false);
   for (const std::uint32_t table : touched) {
     SealAndMark(table, program, state, is_marked);
@@ -142,8 +158,8 @@ Work Evaluate(const Program& program, std::span<Table> tables, Interner& interne
   for (const std::vector<std::uint32_t>& level : program.levels()) {
     marked.clear();
     for (const std::uint32_t number : level) {
-      if (is_marked[number]) {
-        const Stratum& stratum = program.strata()[number];
+      if (const Stratum& stratum = program.strata()[number];
+          is_marked[number] || stratum.is_renewed) {
         touched.insert(touched.end(), stratum.tables.begin(), stratum.tables.end());
         marked.push_back(&stratum);
       }

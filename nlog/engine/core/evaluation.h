@@ -62,11 +62,11 @@ class GroupError : public EvaluationError {
 // the others change the tables.
 //
 // Adds to `touched`, even when it throws, the derived tables that must be committed or rolled back.
-// Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, std::length_error, and what
+// Throws EvaluationError, Interrupted, InternalError, std::bad_alloc, CapacityError, and what
 // foreign functions throw.
 Work Evaluate(const Program& program, std::span<Table> tables, Interner& interner,
               std::vector<std::uint32_t>& touched, const ShouldStop& should_stop,
-              bool is_concurrent, ForeignFunctions* foreign = nullptr);
+              bool is_concurrent, ForeignFunctions* foreign, std::int64_t rank_max);
 
 }  // namespace nlog::core
 

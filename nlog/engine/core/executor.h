@@ -238,7 +238,11 @@ class Executor {
           }
           break;
         case Step::Kind::kTest:
-          if (!Call(*step, &value) || value == 0) {
+          if (step->is_difference) {
+            if (registers_[step->arguments[0]] == registers_[step->arguments[1]]) {
+              return false;
+            }
+          } else if (!Call(*step, &value) || value == 0) {
             return false;
           }
           break;

@@ -28,6 +28,14 @@
 
 namespace nlog::core {
 
+struct ForeignSignature {
+  // Types of values.h.
+  std::vector<Word> parameters;
+  Word result;
+
+  bool operator==(const ForeignSignature&) const = default;
+};
+
 class ForeignFunctions {
  public:
   static constexpr std::size_t kGenerationMax = 1 << 16;
@@ -41,12 +49,17 @@ class ForeignFunctions {
   // throws.
   Word Call(FunctionContext& context, Arguments arguments);
 
+  // By number.
+  std::span<const ForeignSignature> signatures() const { return signatures_; }
+
   void ForgetFailures() { failures_.clear(); }
 
  protected:
   // The value of a call: the number of a function, and its arguments. Where it has none, nothing,
   // and `failure` says why and names the function. May throw, which ends the evaluation.
   virtual std::optional<Word> Compute(std::span<const Word> call, std::string& failure) = 0;
+
+  std::vector<ForeignSignature> signatures_;
 
  private:
   struct Hash {

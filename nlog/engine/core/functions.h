@@ -3,8 +3,8 @@
 // A function reads its arguments straight from the registers of a pipeline and gives one word. It
 // fails (integer overflow, division by zero, an address or index out of range) by calling
 // FunctionContext::Fail; the word it then returns means nothing. What a word means is in words.h;
-// functions trust that arguments have the types they expect, which the checker of the language has
-// made sure of.
+// functions trust that arguments have the types they expect, which a plan is checked for
+// (typing.h).
 //
 // Arithmetic is Python's (floor division, modulo with the sign of the divisor) on 64 signed bits.
 // Thread safety: functions that make strings, records or lists write to the interner.
@@ -13,7 +13,6 @@
 #define NLOG_ENGINE_CORE_FUNCTIONS_H_
 
 #include <cstddef>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,11 +74,9 @@ class Arguments {
 using FunctionBody = Word (*)(FunctionContext&, Arguments);
 
 struct Function {
-  static constexpr std::size_t kAnyArity = std::numeric_limits<std::size_t>::max();
-
   std::string_view name;
-  // The number of arguments, or kAnyArity.
-  std::size_t arity;
+  // See typing.h.
+  std::string_view signature;
   FunctionBody body;
 };
 

@@ -38,7 +38,7 @@ Word SortList(FunctionContext& context, Arguments arguments) {
 // asked for. Leaves are arguments of the whole.
 //
 //   (0, place)                          a leaf
-//   (1, function, argument…)            a call, by the function's place in Functions()
+//   (1, function, type, argument…)      a call, by the function's place in Functions(), of a type
 //   (2, condition, then, else)          a choice
 class Tree {
  public:
@@ -50,7 +50,7 @@ class Tree {
       return leaves_[node[1]];
     }
     if (node[0] == 1) {
-      return Call(Functions()[node[1]], node.subspan(2));
+      return Call(Functions()[node[1]], node.subspan(3));
     }
     const Word condition = Evaluate(node[1]);
     return context_.failed() ? 0 : Evaluate(condition != 0 ? node[2] : node[3]);
@@ -84,12 +84,12 @@ Word CallForeign(FunctionContext& context, Arguments arguments) {
 }
 
 constexpr Function kFunctions[] = {
-    {"foreign.call", Function::kAnyArity, CallForeign},
-    {"list.sort", 2, SortList},
-    {"tree.evaluate", Function::kAnyArity, EvaluateTree},
-    {"value.le", 3, NLOG_BODY(Compare(c, a) <= 0)},
-    {"value.lt", 3, NLOG_BODY(Compare(c, a) < 0)},
-    {"value.show", 2, ShowValue},
+    {"foreign.call", "", CallForeign},
+    {"list.sort", "[E] type > [E]", SortList},
+    {"tree.evaluate", "", EvaluateTree},
+    {"value.le", "E E type > bool", NLOG_BODY(Compare(c, a) <= 0)},
+    {"value.lt", "E E type > bool", NLOG_BODY(Compare(c, a) < 0)},
+    {"value.show", "E type > str", ShowValue},
 };
 
 }  // namespace

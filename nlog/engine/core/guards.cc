@@ -51,11 +51,11 @@ Guards::Guards(const Plan& plan, std::span<Table> tables) : key_indexes_(plan.ta
     }
     const bool is_ascending =
         std::ranges::adjacent_find(table.key, std::greater_equal()) == table.key.end();
-    if (!is_ascending || table.key.back() >= table.width || table.kind != TableKind::kInput) {
+    if (!is_ascending || table.key.back() >= table.width() || table.kind != TableKind::kInput) {
       throw PlanError("the key of table `" + table.name +
                       "` is not on ascending columns of an input table");
     }
-    if (table.key.size() < table.width) {
+    if (table.key.size() < table.width()) {
       key_indexes_[number] = tables[number].AddIndex(table.key);
     }
   }

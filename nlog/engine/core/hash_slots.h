@@ -6,7 +6,8 @@
 // the slots that follow back, so there are no tombstones and look-ups never slow down with age.
 //
 // Cost: 11 to 16 bytes an entry, or 11 if their number was known; Find, Insert and Erase O(1)
-// expected; growing reads slots only. Insert does not allocate after ReserveOne; Erase never
+// expected; growing reads slots only, in their order, and gives
+// their memory back meanwhile. Insert does not allocate after ReserveOne; Erase never
 // allocates. Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_HASH_SLOTS_H_
@@ -30,8 +31,28 @@ class HashSlots {
   // The number stored under `hash` for which `equal(number)` holds, or kNone.
   template <typename Equal>
   std::uint32_t Find(std::uint32_t hash, Equal equal) const {
-    const std::size_t place = Place(hash, equal);
-    return place == kNowhere ? kNone : slots_[place].number();
+    return slots_.empty() ? kNone : At(Seek(hash, equal));
+  }
+
+  // Where a number stands: the place of the one stored under `hash` for which `equal(number)`
+  // holds, or the empty one where it belongs; good until the next change. Requires: there are
+  // places, as after ReserveOne.
+  using Place = std::size_t;
+  template <typename Equal>
+  Place Seek(std::uint32_t hash, Equal equal) const {
+    for (Place place = Home(hash);; place = After(place)) {
+      const Slot& slot = slots_[place];
+      if (slot.empty() || (slot.hash == hash && equal(slot.number()))) {
+        return place;
+      }
+    }
+  }
+  // The number at a place, or kNone.
+  std::uint32_t At(Place place) const { return slots_[place].number(); }
+  // Adds a number. Requires: Seek gave the place, which is empty, after ReserveOne.
+  void InsertAt(Place place, std::uint32_t hash, std::uint32_t number) {
+    slots_[place] = {~number, hash};
+    ++size_;
   }
 
   // Makes room for `count` numbers in all.
@@ -75,8 +96,8 @@ class HashSlots {
 
   // Removes a number. Requires: it is there.
   void Erase(std::uint32_t hash, std::uint32_t number) {
-    std::size_t hole = PlaceOf(hash, number);
-    for (std::size_t next = After(hole); !slots_[next].empty(); next = After(next)) {
+    Place hole = PlaceOf(hash, number);
+    for (Place next = After(hole); !slots_[next].empty(); next = After(next)) {
       if (Distance(Home(slots_[next].hash), next) >= Distance(hole, next)) {
         slots_[hole] = slots_[next];
         hole = next;
@@ -96,40 +117,25 @@ class HashSlots {
     bool empty() const { return flipped == 0; }
   };
 
-  static constexpr std::size_t kNowhere = static_cast<std::size_t>(-1);
   static constexpr std::size_t kSlotsMin = 8;
+  // After how many slots moved their memory goes back, a multiple of a huge page.
+  static constexpr std::size_t kSlotsAtOnce = std::size_t{1} << 20;
 
-  std::size_t Home(std::uint32_t hash) const {
-    return static_cast<std::size_t>((std::uint64_t{hash} * slots_.size()) >> 32);
+  Place Home(std::uint32_t hash) const {
+    return static_cast<Place>((std::uint64_t{hash} * slots_.size()) >> 32);
   }
-  std::size_t After(std::size_t place) const { return place + 1 == slots_.size() ? 0 : place + 1; }
+  Place After(Place place) const { return place + 1 == slots_.size() ? 0 : place + 1; }
   // How many steps lead from one place to another.
-  std::size_t Distance(std::size_t from, std::size_t to) const {
+  std::size_t Distance(Place from, Place to) const {
     return to >= from ? to - from : to + slots_.size() - from;
   }
 
-  template <typename Equal>
-  std::size_t Place(std::uint32_t hash, Equal equal) const {
-    if (slots_.empty()) {
-      return kNowhere;
-    }
-    for (std::size_t place = Home(hash);; place = After(place)) {
-      const Slot& slot = slots_[place];
-      if (slot.empty()) {
-        return kNowhere;
-      }
-      if (slot.hash == hash && equal(slot.number())) {
-        return place;
-      }
-    }
-  }
-
-  std::size_t PlaceOf(std::uint32_t hash, std::uint32_t number) const {
-    return Place(hash, [number](std::uint32_t other) { return other == number; });
+  Place PlaceOf(std::uint32_t hash, std::uint32_t number) const {
+    return Seek(hash, [number](std::uint32_t other) { return other == number; });
   }
 
   void Put(Slot slot) {
-    std::size_t place = Home(slot.hash);
+    Place place = Home(slot.hash);
     while (!slots_[place].empty()) {
       place = After(place);
     }
@@ -140,9 +146,13 @@ class HashSlots {
     Array<Slot> resized;
     resized.ResizeZeroed(count);
     std::swap(resized, slots_);
-    for (const Slot& slot : resized) {
-      if (!slot.empty()) {
-        Put(slot);
+    Array<Slot>& before = resized;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (!before[i].empty()) {
+        Put(before[i]);
+      }
+      if (i % kSlotsAtOnce == 0 && i > 0) {
+        before.GiveBack(i - kSlotsAtOnce, i);
       }
     }
   }

@@ -6,9 +6,9 @@
 // pool. Each row knows its place in its group, so it is taken out in O(1) however large that is:
 // the last one moves to its place.
 //
-// Invariant: a row that is linked has not changed its words since.
-// Cost: 8 to 12 bytes a row, and 23 to 34 a key.
-// Thread safety: none; const methods may run concurrently.
+// Invariant: a row that is linked has not changed its words since. Errors: std::bad_alloc leaves
+// the index as it was. Cost: 8 to 12 bytes a row, and 23 to 34 a key. Thread safety: none; const
+// methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_INDEX_H_
 #define NLOG_ENGINE_CORE_INDEX_H_
@@ -61,11 +61,27 @@ class Index {
     slots_.Prefetch(Hash(key));
   }
 
-  // Makes room, so that the next Link of a row numbered below `count` cannot fail.
+  // The most places that the pool can have after the next Link.
+  std::size_t places_next_max() const { return pool_.size() + block_size_max_ * 2; }
+  // Those that it has after the next Link, if that is of a row with the given key.
+  template <typename Key>
+  std::size_t PlacesAfter(const Rows& rows, Key key) const {
+    const std::uint32_t found = GroupOf(rows, Hash(key), key);
+    if (found == kNone || groups_[found].size < std::max(groups_[found].capacity, 1u)) {
+      return pool_.size();
+    }
+    const std::size_t capacity = CapacityAfter(groups_[found]);
+    const auto size_class = static_cast<std::size_t>(std::countr_zero(capacity));
+    const bool is_free = size_class < free_blocks_.size() && free_blocks_[size_class] != kNone;
+    return pool_.size() + (is_free ? 0 : capacity);
+  }
+
+  // Makes room, so that the next Link of a row numbered below `count` cannot fail. Requires: the
+  // pool has fewer than 2^32 places after it.
   void Reserve(std::size_t count) {
     slots_.ReserveOne();
     groups_.Reserve(groups_.size() + 1);
-    pool_.Reserve(pool_.size() + block_size_max_ * 2);
+    pool_.Reserve(places_next_max());
     if (places_.size() < count) {
       places_.Resize(count);
     }
@@ -170,11 +186,16 @@ class Index {
     return number;
   }
 
+  // The size of the block that a group needs when its own is full.
+  static std::size_t CapacityAfter(const Group& group) {
+    return std::max(std::size_t{group.capacity} * 2, std::size_t{kBlockSizeMin});
+  }
+
   // The list of free blocks of a size.
   std::uint32_t& FreeBlocks(std::uint32_t size) { return free_blocks_[std::countr_zero(size)]; }
 
   void Enlarge(Group& group) {
-    const std::uint32_t capacity = std::max(group.capacity * 2, kBlockSizeMin);
+    const auto capacity = static_cast<std::uint32_t>(CapacityAfter(group));
     std::uint32_t& free_block = FreeBlocks(capacity);
     std::uint32_t begin = free_block;
     if (begin != kNone) {

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
-#include <stdexcept>
 
 namespace nlog::core {
 namespace {
@@ -55,9 +53,11 @@ Word SequenceInterner<Element>::Intern(std::span<const Element> sequence) {
   if (known != HashSlots::kNone) {
     return known;
   }
-  if (entries_.size() >= HashSlots::kNone ||
-      sequence.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw std::length_error("the interner is full: 2^32 distinct values, or one of 2^32 elements");
+  if (sequence.size() > elements_max_) [[unlikely]] {
+    throw CapacityError(CapacityError::What::kElements, elements_max_);
+  }
+  if (entries_.size() >= values_max_) [[unlikely]] {
+    throw CapacityError(kind_, values_max_);
   }
   slots_.ReserveOne();
   entries_.push_back({Copy(sequence), static_cast<std::uint32_t>(sequence.size())});

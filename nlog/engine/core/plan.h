@@ -42,6 +42,8 @@ struct CallPlan {
   std::string function;
   std::vector<std::uint32_t> arguments;
   std::uint32_t result;
+  // Of the result: a type of values.h.
+  Word type;
 };
 
 struct TestPlan {
@@ -53,6 +55,8 @@ using StepPlan = std::variant<LookupPlan, ExistsPlan, CallPlan, TestPlan>;
 
 struct ConstantPlan {
   std::uint32_t register_number;
+  // Of values.h, or kTreeType.
+  Word type;
   Word value;
 };
 
@@ -83,7 +87,7 @@ struct RulePlan {
 struct AggregateFunctionPlan {
   std::string function;
   int column;
-  // Of its values: a tuple of values.h.
+  // Of its values: a type of values.h.
   Word type;
   int index;
 };
@@ -113,6 +117,8 @@ struct StratumPlan {
   std::optional<AggregatePlan> aggregate = {};
   // None, or one for each of `tables`.
   std::vector<OptimumPlan> optima = {};
+  // Whether the tables are emptied and derived anew, whatever has changed.
+  bool is_renewed = false;
 };
 
 // A retired table was another program's: no rule mentions it.
@@ -121,9 +127,12 @@ enum class TableKind { kInput, kOutput, kInternal, kConstraint, kRetired };
 struct TablePlan {
   std::string name;
   TableKind kind;
-  std::uint32_t width;
+  // Of the columns: types of values.h.
+  std::vector<Word> types;
   std::vector<std::vector<std::uint32_t>> indexes;
   std::vector<std::uint32_t> key = {};
+
+  std::size_t width() const { return types.size(); }
 };
 
 struct Plan {

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <numeric>
@@ -13,177 +14,6 @@
 
 namespace nlog::core {
 namespace {
-
-void Expect(bool condition, const std::string& text) {
-  if (!condition) {
-    throw PlanError(text);
-  }
-}
-
-// What the first look-up among the steps from `next` on will ask for, if that is known once a row
-// gives its `loads`: no step between computes any part of it.
-Foresight Foresee(const std::vector<Step>& steps, std::size_t next,
-                  const std::vector<ColumnRegister>& loads) {
-  std::set<std::uint32_t> computed;
-  for (; steps[next].kind > Step::Kind::kNotExists; ++next) {
-    if (steps[next].kind == Step::Kind::kEmit) {
-      return {};
-    }
-    if (steps[next].kind == Step::Kind::kCall) {
-      computed.insert(steps[next].result);
-    }
-  }
-  Foresight foresight{.step = next};
-  for (const std::uint32_t register_number : steps[next].arguments) {
-    if (computed.contains(register_number)) {
-      return {};
-    }
-    const auto load = std::ranges::find(loads, register_number, &ColumnRegister::register_number);
-    const bool is_column = load != loads.end();
-    foresight.key.push_back({is_column, is_column ? load->column : register_number});
-  }
-  return foresight;
-}
-
-// Lays out one pipeline; keeps account of the registers that have been written.
-class PipelineCompiler {
- public:
-  PipelineCompiler(const StartPlan& plan, std::span<const Table> tables)
-      : plan_(plan), tables_(tables), is_written_(plan.pipeline.registers, false) {}
-
-  Pipeline Compile() {
-    const Table& start = TableOf(plan_.table);
-    Pipeline pipeline{.table = plan_.table,
-                      .is_negated = plan_.is_negated,
-                      .loads = plan_.loads,
-                      .checks = plan_.checks,
-                      .registers = std::vector<Word>(plan_.pipeline.registers),
-                      .steps = {}};
-    for (const ConstantPlan& constant : plan_.pipeline.constants) {
-      Write(constant.register_number);
-      pipeline.registers[constant.register_number] = constant.value;
-    }
-    LoadAndCheck(start, plan_.loads, plan_.checks);
-    for (const StepPlan& step : plan_.pipeline.steps) {
-      pipeline.steps.push_back(std::visit([this](const auto& plan) { return Lay(plan); }, step));
-    }
-    Read(plan_.pipeline.head);
-    pipeline.steps.push_back({.kind = Step::Kind::kEmit, .arguments = plan_.pipeline.head});
-    pipeline.foresight = Foresee(pipeline.steps, 0, pipeline.loads);
-    for (std::size_t i = 0; i < pipeline.steps.size(); ++i) {
-      Step& step = pipeline.steps[i];
-      if (step.kind == Step::Kind::kLookup) {
-        step.foresight = Foresee(pipeline.steps, i + 1, step.loads);
-      }
-    }
-    return pipeline;
-  }
-
- private:
-  const Table& TableOf(std::uint32_t table) const {
-    Expect(table < tables_.size(), "there is no table " + std::to_string(table));
-    return tables_[table];
-  }
-
-  void Write(std::uint32_t register_number) {
-    Expect(register_number < is_written_.size(),
-           "there is no register " + std::to_string(register_number));
-    Expect(!is_written_[register_number],
-           "register " + std::to_string(register_number) + " is written twice");
-    is_written_[register_number] = true;
-  }
-
-  void Read(std::uint32_t register_number) const {
-    Expect(register_number < is_written_.size() && is_written_[register_number],
-           "register " + std::to_string(register_number) + " is read before it is written");
-  }
-
-  void Read(const std::vector<std::uint32_t>& register_numbers) const {
-    for (const std::uint32_t register_number : register_numbers) {
-      Read(register_number);
-    }
-  }
-
-  void LoadAndCheck(const Table& table, const std::vector<ColumnRegister>& loads,
-                    const std::vector<ColumnRegister>& checks) {
-    const auto expect_column = [&table](std::uint32_t column) {
-      Expect(column < table.width(), "there is no column " + std::to_string(column));
-    };
-    for (const auto& [column, register_number] : loads) {
-      expect_column(column);
-      Write(register_number);
-    }
-    for (const auto& [column, register_number] : checks) {
-      expect_column(column);
-      Read(register_number);
-    }
-  }
-
-  std::uint32_t Position(int position) const {
-    Expect(position >= 0 && position != plan_.position &&
-               static_cast<std::size_t>(position) <= plan_.pipeline.steps.size(),
-           "position " + std::to_string(position) + " is not that of another atom");
-    return static_cast<std::uint32_t>(position);
-  }
-
-  Step Lay(const LookupPlan& plan) {
-    const Table& table = TableOf(plan.table);
-    Read(plan.key);
-    LoadAndCheck(table, plan.loads, plan.checks);
-    Expect(plan.index < table.indexes().size(),
-           "table " + std::to_string(plan.table) + " has no index " + std::to_string(plan.index));
-    const std::size_t key_size = table.indexes()[plan.index].columns().size();
-    Expect(plan.key.size() == key_size, "a key has " + std::to_string(plan.key.size()) +
-                                            " registers for an index on " +
-                                            std::to_string(key_size) + " columns");
-    return {.kind = Step::Kind::kLookup,
-            .is_before_start = plan.position < plan_.position,
-            .table = plan.table,
-            .index = plan.index,
-            .position = Position(plan.position),
-            .arguments = plan.key,
-            .loads = plan.loads,
-            .checks = plan.checks};
-  }
-
-  Step Lay(const ExistsPlan& plan) {
-    Expect(plan.key.size() == TableOf(plan.table).width(),
-           "a row of " + std::to_string(plan.key.size()) + " registers is sought in table " +
-               std::to_string(plan.table) + ", which has other columns");
-    Read(plan.key);
-    return {.kind = plan.is_negated ? Step::Kind::kNotExists : Step::Kind::kExists,
-            .is_before_start = plan.position < plan_.position,
-            .table = plan.table,
-            .position = Position(plan.position),
-            .arguments = plan.key};
-  }
-
-  Step Lay(const CallPlan& plan) {
-    Step step = LayFunction(Step::Kind::kCall, plan.function, plan.arguments);
-    Write(plan.result);
-    step.result = plan.result;
-    return step;
-  }
-
-  Step Lay(const TestPlan& plan) {
-    return LayFunction(Step::Kind::kTest, plan.function, plan.arguments);
-  }
-
-  Step LayFunction(Step::Kind kind, const std::string& name,
-                   const std::vector<std::uint32_t>& arguments) {
-    const Function* function = FindFunction(name);
-    Expect(function != nullptr, "there is no function `" + name + "`");
-    Expect(
-        function->arity == Function::kAnyArity || function->arity == arguments.size(),
-        "function `" + name + "` does not take " + std::to_string(arguments.size()) + " arguments");
-    Read(arguments);
-    return {.kind = kind, .function = function->body, .arguments = arguments};
-  }
-
-  const StartPlan& plan_;
-  std::span<const Table> tables_;
-  std::vector<bool> is_written_;
-};
 
 // Whether a function neither reads nor writes the interner.
 bool IsOfWords(std::string_view function) {
@@ -230,59 +60,158 @@ bool IsPositive(Step::Kind kind) {
   return kind == Step::Kind::kLookup || kind == Step::Kind::kExists;
 }
 
-Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::span<const Table> tables) {
-  Rule rule{.number = plan.number,
-            .head = plan.head,
-            .head_own = PlaceAmong(stratum.tables, plan.head),
-            .deltas = {},
-            .verifies = {},
-            .check = {}};
-  Expect(rule.head_own != Pipeline::kNotOwn, "the head is a table of another stratum");
-  for (const StartPlan& delta : plan.deltas) {
-    Expect(delta.position >= 0, "a delta plan starts at no atom");
-    Expect(delta.pipeline.head.size() == tables[plan.head].width(),
-           "the emitted row does not fit the head's table");
-    rule.deltas.push_back(CompilePipeline(delta, tables));
-    rule.deltas.back().own = PlaceAmong(stratum.tables, delta.table);
+// An atom of a rule's body.
+struct BodyAtom {
+  int position;
+  std::uint32_t table;
+  bool is_negated;
+
+  auto operator<=>(const BodyAtom&) const = default;
+};
+
+// The atoms that a plan of a rule starts at or comes by, by position.
+std::vector<BodyAtom> AtomsOf(const StartPlan& plan) {
+  std::vector<BodyAtom> atoms;
+  if (plan.position >= 0) {
+    atoms.push_back({plan.position, plan.table, plan.is_negated});
   }
-  Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
-         "no delta plan starts at a positive atom");
-  Expect(plan.verifies.empty() || plan.verifies.size() == plan.deltas.size(),
-         "there is not a verify plan for each delta plan");
-  for (std::size_t i = 0; i < plan.verifies.size(); ++i) {
-    Expect(plan.verifies[i].table == plan.deltas[i].table,
-           "a verify plan does not start where its delta plan does");
-    rule.verifies.push_back(CompilePipeline(plan.verifies[i], tables));
-    Expect(std::ranges::is_partitioned(rule.verifies.back().steps, IsPositive, &Step::kind),
-           "a verify plan calls a function before it has joined all positive atoms");
+  for (const StepPlan& step : plan.pipeline.steps) {
+    if (const auto* lookup = std::get_if<LookupPlan>(&step)) {
+      atoms.push_back({lookup->position, lookup->table, false});
+    } else if (const auto* exists = std::get_if<ExistsPlan>(&step)) {
+      atoms.push_back({exists->position, exists->table, exists->is_negated});
+    }
   }
-  if (plan.check) {
-    Expect(plan.check->table == plan.head, "the check plan does not start at the head");
-    rule.check.push_back(CompilePipeline(*plan.check, tables));
-  }
-  return rule;
+  std::ranges::sort(atoms);
+  return atoms;
 }
 
-AggregateFunction CompileAggregateFunction(const AggregateFunctionPlan& plan, const Table& source,
-                                           std::uint32_t group) {
+// All plans of a rule must be of one body, with a delta plan for each of its atoms.
+class RuleCompiler {
+ public:
+  RuleCompiler(const RulePlan& plan, const StratumPlan& stratum, const Schema& schema)
+      : plan_(plan), stratum_(stratum), schema_(schema) {}
+
+  Rule Compile() {
+    Rule rule{.number = plan_.number,
+              .head = plan_.head,
+              .head_own = PlaceAmong(stratum_.tables, plan_.head),
+              .deltas = {},
+              .verifies = {},
+              .check = {}};
+    Expect(rule.head_own != Pipeline::kNotOwn, "the head is a table of another stratum");
+    Expect(!plan_.deltas.empty(), "there is no delta plan");
+    body_ = AtomsOf(plan_.deltas.front());
+    const std::vector<Word>& head = schema_.tables[plan_.head].types;
+    for (std::size_t i = 0; i < plan_.deltas.size(); ++i) {
+      Within("deltas", i, [&] {
+        Expect(plan_.deltas[i].position >= 0, "a delta plan starts at no atom");
+        rule.deltas.push_back(CompileOne(plan_.deltas[i], &head));
+        rule.deltas.back().own = PlaceAmong(stratum_.tables, plan_.deltas[i].table);
+      });
+    }
+    ExpectDeltas(rule);
+    Expect(plan_.verifies.empty() || plan_.verifies.size() == plan_.deltas.size(),
+           "there is not a verify plan for each delta plan");
+    for (std::size_t i = 0; i < plan_.verifies.size(); ++i) {
+      Within("verifies", i, [&] { rule.verifies.push_back(CompileVerify(i)); });
+    }
+    if (plan_.check) {
+      Within("check", [&] { rule.check.push_back(CompileCheck(head)); });
+    }
+    Expect(!stratum_.is_recursive || plan_.check, "a recursive rule needs a check plan");
+    return rule;
+  }
+
+ private:
+  Pipeline CompileOne(const StartPlan& plan, const std::vector<Word>* head) const {
+    const std::vector<BodyAtom> atoms = AtomsOf(plan);
+    Expect(std::ranges::equal(atoms, body_), "it is not of the same atoms as the first delta plan");
+    return CompilePipeline(plan, schema_, head);
+  }
+
+  void ExpectDeltas(const Rule& rule) const {
+    std::set<int> positions;
+    for (const StartPlan& delta : plan_.deltas) {
+      positions.insert(delta.position);
+    }
+    bool is_whole = positions.size() == body_.size() && plan_.deltas.size() == body_.size();
+    for (std::size_t i = 0; i < body_.size(); ++i) {
+      is_whole = is_whole && body_[i].position == static_cast<int>(i);
+    }
+    Expect(is_whole, "there is not one delta plan for each atom of the body");
+    Expect(std::ranges::any_of(rule.deltas, [](const Pipeline& p) { return !p.is_negated; }),
+           "no delta plan starts at a positive atom");
+  }
+
+  Pipeline CompileVerify(std::size_t number) const {
+    const StartPlan& plan = plan_.verifies[number];
+    Expect(plan.position == plan_.deltas[number].position,
+           "a verify plan does not start where its delta plan does");
+    Pipeline verify = CompileOne(plan, nullptr);
+    Expect(std::ranges::is_partitioned(verify.steps, IsPositive, &Step::kind),
+           "a verify plan calls a function before it has joined all positive atoms");
+    return verify;
+  }
+
+  Pipeline CompileCheck(const std::vector<Word>& head) const {
+    Expect(
+        plan_.check->table == plan_.head && plan_.check->position < 0 && !plan_.check->is_negated,
+        "the check plan does not start at the head");
+    return CompileOne(*plan_.check, stratum_.optima.empty() ? nullptr : &head);
+  }
+
+  const RulePlan& plan_;
+  const StratumPlan& stratum_;
+  const Schema& schema_;
+  std::vector<BodyAtom> body_;
+};
+
+// `result` is the type of the head's column.
+AggregateFunction CompileAggregateFunction(const AggregateFunctionPlan& plan,
+                                           const TableShape& source, std::uint32_t group,
+                                           Word result, const Interner& interner) {
   using Kind = AggregateFunction::Kind;
   static const std::map<std::string_view, Kind> kKinds = {
       {"count", Kind::kCount}, {"distinct", Kind::kDistinct}, {"sum", Kind::kSum},
       {"min", Kind::kMin},     {"max", Kind::kMax},           {"list", Kind::kList},
       {"set", Kind::kSet}};
   const auto kind = kKinds.find(plan.function);
-  Expect(kind != kKinds.end(), "there is no aggregate `" + plan.function + "`");
+  Expect(kind != kKinds.end(), [&] { return "there is no aggregate `" + plan.function + "`"; });
+  const auto expect_result = [&](bool fits) {
+    Expect(fits, "an aggregate is of another type than its column of the head");
+  };
   AggregateFunction function{.kind = kind->second, .type = plan.type};
+  constexpr Word kInt = TypeOf(TypeKind::kInt);
   if (function.kind == Kind::kCount) {
+    expect_result(result == kInt);
     return function;
   }
-  Expect(plan.column >= 0 && static_cast<std::size_t>(plan.column) < source.width(),
+  Expect(plan.column >= 0 && static_cast<std::size_t>(plan.column) < source.types.size(),
          "an aggregate is of no column of the source");
   function.column = static_cast<std::uint32_t>(plan.column);
+  Expect(plan.type == source.types[function.column], "an aggregate is of another type");
+  switch (function.kind) {
+    case Kind::kSum:
+      expect_result(plan.type == kInt && result == kInt);
+      break;
+    case Kind::kMin:
+    case Kind::kMax:
+      expect_result(result == plan.type);
+      break;
+    case Kind::kList:
+    case Kind::kSet:
+      expect_result(
+          std::ranges::equal(interner.Tuple(result),
+                             std::array<Word, 2>{static_cast<Word>(TypeKind::kList), plan.type}));
+      break;
+    default:
+      expect_result(result == kInt);
+  }
   const bool is_distinct = function.kind == Kind::kDistinct || function.kind == Kind::kSet;
   if (is_distinct || function.kind == Kind::kMin || function.kind == Kind::kMax) {
-    Expect(plan.index >= 0 && static_cast<std::size_t>(plan.index) < source.indexes().size() &&
-               source.indexes()[static_cast<std::size_t>(plan.index)].columns() ==
+    Expect(plan.index >= 0 && static_cast<std::size_t>(plan.index) < source.indexes.size() &&
+               source.indexes[static_cast<std::size_t>(plan.index)] ==
                    FirstColumns(group, is_distinct ? plan.column : -1),
            "an aggregate has no index on its group");
     function.index = static_cast<std::uint32_t>(plan.index);
@@ -291,44 +220,52 @@ AggregateFunction CompileAggregateFunction(const AggregateFunctionPlan& plan, co
 }
 
 Aggregation CompileAggregation(const AggregatePlan& plan, const StratumPlan& stratum,
-                               std::span<const Table> tables) {
+                               const Schema& schema) {
   Expect(!stratum.is_recursive && stratum.rules.empty() && stratum.tables.size() == 1 &&
              stratum.tables.front() == plan.head,
          "an aggregate is not alone in its stratum");
-  Expect(plan.source < tables.size(), "there is no table " + std::to_string(plan.source));
-  const Table& source = tables[plan.source];
-  const Table& head = tables[plan.head];
+  Expect(plan.source < schema.tables.size(),
+         [&] { return "there is no table " + std::to_string(plan.source); });
+  const TableShape& source = schema.tables[plan.source];
+  const TableShape& head = schema.tables[plan.head];
   Expect(
-      plan.group <= source.width() && head.width() == plan.group + plan.functions.size() &&
+      plan.group <= source.types.size() && plan.group <= head.types.size() &&
+          std::equal(source.types.begin(), source.types.begin() + plan.group, head.types.begin()) &&
+          head.types.size() == plan.group + plan.functions.size() &&
           !std::ranges::all_of(plan.functions, [](const auto& f) { return f.function == "sum"; }),
       "the row of a group does not fit the head's table");
-  Expect(plan.index < head.indexes().size() &&
-             head.indexes()[plan.index].columns() == FirstColumns(plan.group, -1),
-         "the head's table has no index on the group");
+  Expect(
+      plan.index < head.indexes.size() && head.indexes[plan.index] == FirstColumns(plan.group, -1),
+      "the head's table has no index on the group");
   Aggregation aggregation{.number = plan.number,
                           .source = plan.source,
                           .head = plan.head,
                           .group = plan.group,
                           .index = plan.index,
                           .functions = {}};
-  for (const AggregateFunctionPlan& function : plan.functions) {
-    aggregation.functions.push_back(CompileAggregateFunction(function, source, plan.group));
+  for (std::size_t i = 0; i < plan.functions.size(); ++i) {
+    Within("functions", i, [&] {
+      aggregation.functions.push_back(
+          CompileAggregateFunction(plan.functions[i], source, plan.group,
+                                   head.types[plan.group + i], schema.typing.interner));
+    });
   }
   return aggregation;
 }
 
-std::vector<Optimum> CompileOptima(const StratumPlan& plan, std::span<const Table> tables) {
+std::vector<Optimum> CompileOptima(const StratumPlan& plan, const Schema& schema) {
   std::vector<Optimum> optima;
   Expect(plan.optima.empty() || (plan.is_recursive && plan.optima.size() == plan.tables.size()),
          "there is not an optimum for each table of a recursion");
   for (std::size_t i = 0; i < plan.optima.size(); ++i) {
     const OptimumPlan& optimum = plan.optima[i];
-    const Table& table = tables[plan.tables[i]];
-    std::vector<std::uint32_t> group = FirstColumns(static_cast<std::uint32_t>(table.width()), -1);
+    const TableShape& table = schema.tables[plan.tables[i]];
+    std::vector<std::uint32_t> group =
+        FirstColumns(static_cast<std::uint32_t>(table.types.size()), -1);
     Expect(std::erase(group, optimum.column) == 1, "an optimum is of no column of its table");
-    Expect(
-        optimum.index < table.indexes().size() && table.indexes()[optimum.index].columns() == group,
-        "an optimum has no index on its group");
+    Expect(optimum.type == table.types[optimum.column], "an optimum is of another type");
+    Expect(optimum.index < table.indexes.size() && table.indexes[optimum.index] == group,
+           "an optimum has no index on its group");
     optima.push_back({optimum.column, optimum.is_least, optimum.type, optimum.index});
   }
   return optima;
@@ -339,13 +276,16 @@ class Layers {
  public:
   static constexpr std::size_t kInput = static_cast<std::size_t>(-1);
 
-  explicit Layers(const Plan& plan) : filled_by_(plan.tables.size(), kInput) {
+  explicit Layers(const Plan& plan) : plan_(plan), filled_by_(plan.tables.size(), kInput) {
     for (std::size_t stratum = 0; stratum < plan.strata.size(); ++stratum) {
       for (const std::uint32_t table : plan.strata[stratum].tables) {
         Expect(table < filled_by_.size() && filled_by_[table] == kInput &&
-                   plan.tables[table].kind != TableKind::kInput,
-               "table " + std::to_string(table) + " cannot be filled by stratum " +
-                   std::to_string(stratum));
+                   plan.tables[table].kind != TableKind::kInput &&
+                   plan.tables[table].kind != TableKind::kRetired,
+               [&] {
+                 return "table " + std::to_string(table) + " cannot be filled by stratum " +
+                        std::to_string(stratum);
+               });
         filled_by_[table] = stratum;
       }
     }
@@ -355,6 +295,9 @@ class Layers {
   // which must be recursive then, and the atom positive.
   bool IsReadable(std::uint32_t table, bool is_negated, std::size_t stratum,
                   bool is_recursive) const {
+    if (plan_.tables[table].kind == TableKind::kRetired) {
+      return false;
+    }
     if (filled_by_[table] == stratum) {
       return is_recursive && !is_negated;
     }
@@ -362,6 +305,7 @@ class Layers {
   }
 
  private:
+  const Plan& plan_;
   std::vector<std::size_t> filled_by_;
 };
 
@@ -370,9 +314,10 @@ class Layers {
 void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t number,
                     bool is_recursive) {
   const auto expect = [&](std::uint32_t table, bool is_negated) {
-    Expect(layers.IsReadable(table, is_negated, number, is_recursive),
-           "table " + std::to_string(table) + " is not complete when stratum " +
-               std::to_string(number) + " reads it");
+    Expect(layers.IsReadable(table, is_negated, number, is_recursive), [&] {
+      return "table " + std::to_string(table) + " is not complete when stratum " +
+             std::to_string(number) + " reads it";
+    });
   };
   expect(pipeline.table, pipeline.is_negated);
   for (const Step& step : pipeline.steps) {
@@ -382,53 +327,73 @@ void ExpectReadable(const Pipeline& pipeline, const Layers& layers, std::size_t 
   }
 }
 
+Rule CompileRule(const RulePlan& plan, const StratumPlan& stratum, std::size_t number,
+                 const Layers& layers, const Schema& schema) {
+  Rule rule = RuleCompiler(plan, stratum, schema).Compile();
+  for (const std::vector<Pipeline>* pipelines : {&rule.deltas, &rule.verifies, &rule.check}) {
+    for (const Pipeline& pipeline : *pipelines) {
+      ExpectReadable(pipeline, layers, number, stratum.is_recursive);
+    }
+  }
+  return rule;
+}
+
 Stratum CompileStratum(const StratumPlan& plan, std::size_t number, const Layers& layers,
-                       std::span<const Table> tables) {
+                       const Schema& schema) {
   Stratum stratum{.is_recursive = plan.is_recursive,
                   .is_independent = IsIndependent(plan),
+                  .is_renewed = plan.is_renewed,
                   .tables = plan.tables,
                   .rules = {}};
+  Expect(plan.is_recursive ? !plan.tables.empty() : plan.tables.size() == 1,
+         "a stratum is of one table, or recursive");
   if (plan.aggregate) {
-    stratum.aggregation = CompileAggregation(*plan.aggregate, plan, tables);
-    Expect(layers.IsReadable(plan.aggregate->source, true, number, false),
-           "an aggregate is of a table that is not complete");
+    Within("aggregate", [&] {
+      stratum.aggregation = CompileAggregation(*plan.aggregate, plan, schema);
+      Expect(layers.IsReadable(plan.aggregate->source, true, number, false),
+             "an aggregate is of a table that is not complete");
+    });
     return stratum;
   }
-  stratum.optima = CompileOptima(plan, tables);
-  for (const RulePlan& rule_plan : plan.rules) {
-    try {
-      Rule rule = CompileRule(rule_plan, plan, tables);
-      Expect(!plan.is_recursive || !rule.check.empty(), "a recursive rule needs a check plan");
-      Expect(stratum.optima.empty() ||
-                 rule_plan.check->pipeline.head.size() == tables[rule.head].width(),
-             "the check plan of an optimum does not emit its rows");
-      for (const Pipeline& delta : rule.deltas) {
-        ExpectReadable(delta, layers, number, plan.is_recursive);
-      }
-      for (const Pipeline& verify : rule.verifies) {
-        ExpectReadable(verify, layers, number, plan.is_recursive);
-      }
-      for (const Pipeline& check : rule.check) {
-        ExpectReadable(check, layers, number, plan.is_recursive);
-      }
-      stratum.rules.push_back(std::move(rule));
-    } catch (const PlanError& error) {
-      throw PlanError("rule " + std::to_string(rule_plan.number) + ": " + error.what());
-    }
+  stratum.optima = CompileOptima(plan, schema);
+  for (std::size_t i = 0; i < plan.rules.size(); ++i) {
+    Within("rules", i, [&] {
+      stratum.rules.push_back(CompileRule(plan.rules[i], plan, number, layers, schema));
+    });
   }
   return stratum;
 }
 
 }  // namespace
 
-Pipeline CompilePipeline(const StartPlan& plan, std::span<const Table> tables) {
-  return PipelineCompiler(plan, tables).Compile();
+void ExpectTables(const Plan& plan) {
+  for (std::size_t number = 0; number < plan.tables.size(); ++number) {
+    const TablePlan& table = plan.tables[number];
+    Within("tables", number, [&] {
+      Expect(table.kind != TableKind::kRetired || table.indexes.empty(),
+             "a table that is retired has indexes");
+      for (const std::vector<std::uint32_t>& columns : table.indexes) {
+        const bool is_ascending =
+            std::ranges::adjacent_find(columns, std::greater_equal()) == columns.end();
+        Expect(is_ascending && (columns.empty() || columns.back() < table.width()),
+               "an index is not on ascending columns of its table");
+      }
+      Expect(std::set(table.indexes.begin(), table.indexes.end()).size() == table.indexes.size(),
+             "a table has two equal indexes");
+    });
+  }
 }
 
-Program::Program(const Plan& plan, std::span<const Table> tables) : readers_(tables.size()) {
+Program::Program(const Plan& plan, const Typing& typing) : readers_(plan.tables.size()) {
+  ExpectTables(plan);
+  Schema schema{.tables = {}, .typing = typing};
+  for (const TablePlan& table : plan.tables) {
+    schema.tables.push_back({table.types, table.indexes});
+  }
   const Layers layers(plan);
   for (std::size_t number = 0; number < plan.strata.size(); ++number) {
-    strata_.push_back(CompileStratum(plan.strata[number], number, layers, tables));
+    Within("strata", number,
+           [&] { strata_.push_back(CompileStratum(plan.strata[number], number, layers, schema)); });
     std::set<std::uint32_t> sources;
     for (const Rule& rule : strata_.back().rules) {
       for (const Pipeline& delta : rule.deltas) {

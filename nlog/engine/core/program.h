@@ -1,32 +1,44 @@
 // The program: a plan that has been checked and laid out for the executor.
 //
-// Checking makes sure that running the program cannot read outside a row, a register file or a
-// table, whatever the planner wrote: every number is in range, every register is written once and
-// before it is read, strata come in an order that feeds no table to an earlier one. A plan that
-// fails is refused with a PlanError that names the rule.
+// Checking makes sure that running the program cannot read outside a row, a register file, a table
+// or the interner, whoever wrote the plan: every number is in range; every register is written once
+// and before it is read, and there are no others; what a register holds has the type of each column
+// it meets and of each function that takes it (typing.h); all plans of a rule are of the same
+// atoms, with a delta plan for each; strata come in an order that feeds no table to an earlier one.
+// A plan that fails is refused with a PlanError that names the place in it. That the plans of a
+// rule join the same columns is not looked at: one that contradicts itself may come to an
+// InternalError when it runs. Cost: linear in the plan.
 //
 // Immutable once made, so that several threads may run it at once.
 
 #ifndef NLOG_ENGINE_CORE_PROGRAM_H_
 #define NLOG_ENGINE_CORE_PROGRAM_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <vector>
 
 #include "functions.h"
 #include "plan.h"
+#include "plan_error.h"
 #include "table.h"
+#include "typing.h"
 #include "words.h"
 
 namespace nlog::core {
 
-// A plan that the core cannot run: a fault of the planner, not of the rules.
-class PlanError : public std::invalid_argument {
- public:
-  using std::invalid_argument::invalid_argument;
+// What rules may refer to of a table: its columns' types, and the columns of each index.
+struct TableShape {
+  std::vector<Word> types;
+  std::vector<std::vector<std::uint32_t>> indexes;
+};
+
+// What a pipeline is checked against.
+struct Schema {
+  std::vector<TableShape> tables;
+  Typing typing;
 };
 
 // What the next look-up after some rows will ask for, known from a row before its turn: by column
@@ -54,6 +66,8 @@ struct Step {
   std::uint32_t index = 0;
   std::uint32_t position = 0;
   FunctionBody function = nullptr;
+  // Of a test: whether the function is `ne`, which needs no call.
+  bool is_difference = false;
   std::uint32_t result = 0;
   // Registers: a look-up's key, a function's arguments, the emitted row.
   std::vector<std::uint32_t> arguments = {};
@@ -129,6 +143,8 @@ struct Stratum {
   bool is_recursive;
   // Whether it may be evaluated beside others: its functions leave the interner alone.
   bool is_independent = false;
+  // Whether its tables are emptied and derived anew.
+  bool is_renewed = false;
   std::vector<std::uint32_t> tables;
   std::vector<Rule> rules;
   // What fills the one table instead of rules.
@@ -136,13 +152,17 @@ struct Stratum {
   // One for each of `tables`, if these are optima. The check plan of a rule then starts from the
   // columns of a group, and emits all rows that the body derives for it.
   std::vector<Optimum> optima = {};
+
+  bool has(std::uint32_t table) const {
+    return std::find(tables.begin(), tables.end(), table) != tables.end();
+  }
 };
 
 // Strata of one level read only what those of lower levels fill.
 class Program {
  public:
-  // Throws PlanError. `tables` have the plan's widths and indexes, in its order.
-  Program(const Plan& plan, std::span<const Table> tables);
+  // Throws PlanError. What `typing` refers to is not kept.
+  Program(const Plan& plan, const Typing& typing);
 
   const std::vector<Stratum>& strata() const { return strata_; }
   // The numbers of the strata, by level.
@@ -158,8 +178,13 @@ class Program {
   std::vector<std::vector<std::uint32_t>> readers_;
 };
 
-// Checks and lays out one pipeline. The emitted row may have any width. Throws PlanError.
-Pipeline CompilePipeline(const StartPlan& plan, std::span<const Table> tables);
+// Throws PlanError unless all indexes are on columns of their tables.
+void ExpectTables(const Plan& plan);
+
+// Checks and lays out one pipeline, which emits rows of the types `head` if that is given, else of
+// any width. Throws PlanError.
+Pipeline CompilePipeline(const StartPlan& plan, const Schema& schema,
+                         const std::vector<Word>* head = nullptr);
 
 }  // namespace nlog::core
 

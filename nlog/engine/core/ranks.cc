@@ -2,8 +2,6 @@
 
 #include "ranks.h"
 
-#include <stdexcept>
-
 namespace nlog::core {
 namespace {
 
@@ -46,16 +44,17 @@ std::vector<OwnRow> Footing::RowsFrom(Rank limit) const {
   return rows;
 }
 
-Renumbering::Renumbering(const Stratum& stratum, std::span<Table> tables) {
+Renumbering::Renumbering(const Stratum& stratum, std::span<Table> tables, Rank rank_max) {
   ForEachRow(stratum, tables,
              [this](const Table& table, RowId row) { before_.push_back(RankOf(table, row)); });
   std::ranges::sort(before_);
   before_.erase(std::ranges::unique(before_).begin(), before_.end());
   const Rank count = static_cast<Rank>(before_.size());
-  if (count > kRankMax - 2 * kRankStep) {
-    throw std::length_error("rows rest on each other 2^28 levels deep");
+  if (count > rank_max - 2 * kRankStep) {
+    throw CapacityError(CapacityError::What::kRanks, static_cast<std::size_t>(rank_max),
+                        stratum.tables.front());
   }
-  spacing_ = std::clamp<Rank>(kRankMax / 2 / std::max<Rank>(count, 1), 1, kRankStep);
+  spacing_ = std::clamp<Rank>(rank_max / 2 / std::max<Rank>(count, 1), 1, kRankStep);
   ForEachRow(stratum, tables,
              [this](Table& table, RowId row) { SetRank(table, row, After(RankOf(table, row))); });
 }

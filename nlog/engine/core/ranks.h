@@ -32,6 +32,7 @@
 #include <span>
 #include <vector>
 
+#include "capacities.h"
 #include "program.h"
 #include "table.h"
 
@@ -39,7 +40,6 @@ namespace nlog::core {
 
 using Rank = std::int64_t;
 
-inline constexpr Rank kRankMax = (Rank{1} << 28) - 1;
 inline constexpr Rank kRankStep = Rank{1} << 8;
 inline constexpr Rank kRankNudge = Rank{1} << 4;
 
@@ -89,12 +89,12 @@ class Footing {
 };
 
 // Changes the ranks of all rows of a stratum that are in the new view to ones from kRankStep to
-// half of kRankMax, or little more than their number if there are more; keeps their order, and
+// half of `rank_max`, or little more than their number if there are more; keeps their order, and
 // knows afterwards which rank became which.
 class Renumbering {
  public:
-  // Throws std::length_error if there is no room for another step, which takes 2^28 ranks.
-  Renumbering(const Stratum& stratum, std::span<Table> tables);
+  // Throws CapacityError if there is no room for another step, which takes as many ranks.
+  Renumbering(const Stratum& stratum, std::span<Table> tables, Rank rank_max);
 
   // Requires: a row in the new view had the rank `before`, or it is 0, which stays 0.
   Rank After(Rank before) const;

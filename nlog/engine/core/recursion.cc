@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "deletion.h"
+#include "estimate.h"
 #include "executor.h"
 #include "ranks.h"
 
@@ -144,8 +145,9 @@ class Runner {
   void Store() {
     sink_.Ask();
     DerivedRows& kept = sink_.kept;
-    if (kept.size() > 0 && std::ranges::max(kept.highest()) > kRankMax - kRankStep) [[unlikely]] {
-      const Renumbering renumbering(insertion_.stratum, state_.tables());
+    if (kept.size() > 0 && std::ranges::max(kept.highest()) > state_.rank_max() - kRankStep)
+        [[unlikely]] {
+      const Renumbering renumbering(insertion_.stratum, state_.tables(), state_.rank_max());
       for (std::size_t i = 0; i < kept.size(); ++i) {
         kept.Highest(i) = renumbering.After(kept.Highest(i));
       }
@@ -225,6 +227,26 @@ bool JoinsOwn(const Rule& rule) {
                              [](const Pipeline& delta) { return delta.own != Pipeline::kNotOwn; });
 }
 
+// Derives what follows from the tables below alone, into a stratum without rows.
+void StartAnew(Insertion& insertion) {
+  for (const Rule& rule : insertion.stratum.rules) {
+    if (JoinsOwn(rule)) {
+      continue;
+    }
+    const Pipeline& start = CheapestStart(rule, insertion.state.tables());
+    const Table& source = insertion.state.table(start.table);
+    std::vector<RowId> rows;
+    for (RowId row = 0; row < source.row_limit(); ++row) {
+      if (source.Visible(row, View::kNew)) {
+        rows.push_back(row);
+      }
+    }
+    Runner runner(rule, start, insertion);
+    runner.Run(RowNumbers(0, 0, rows));
+    runner.Account();
+  }
+}
+
 // Runs the delta plans that start at tables below. While the stratum has no rows, those of rules
 // that join its own tables have nothing to find: all that they derive will follow from rows of the
 // frontiers.
@@ -277,8 +299,8 @@ void Rederive(const Rule& rule, std::span<const RowId> in_doubt, Insertion& inse
       continue;
     }
     Rank highest = sink.footing.Highest();
-    if (highest > kRankMax - kRankStep) [[unlikely]] {
-      highest = Renumbering(insertion.stratum, state.tables()).After(highest);
+    if (highest > state.rank_max() - kRankStep) [[unlikely]] {
+      highest = Renumbering(insertion.stratum, state.tables(), state.rank_max()).After(highest);
     }
     SetRank(head, row, highest + kRankStep);
     head.SetNew(row, true);
@@ -292,13 +314,18 @@ void Rederive(const Rule& rule, std::span<const RowId> in_doubt, Insertion& inse
 }  // namespace
 
 void MaintainByRanks(const Stratum& stratum, CommitState& state) {
-  const std::vector<std::vector<RowId>> in_doubt = TakeUnfounded(stratum, state);
-  Insertion insertion{
-      .stratum = stratum, .state = state, .frontiers = std::vector<Frontier>(in_doubt.size())};
-  for (const Rule& rule : stratum.rules) {
-    Rederive(rule, in_doubt[rule.head_own], insertion);
+  Insertion insertion{.stratum = stratum,
+                      .state = state,
+                      .frontiers = std::vector<Frontier>(stratum.tables.size())};
+  if (stratum.is_renewed) {
+    StartAnew(insertion);
+  } else {
+    const std::vector<std::vector<RowId>> in_doubt = TakeUnfounded(stratum, state);
+    for (const Rule& rule : stratum.rules) {
+      Rederive(rule, in_doubt[rule.head_own], insertion);
+    }
+    StartFromBelow(insertion);
   }
-  StartFromBelow(insertion);
   if (std::ranges::any_of(insertion.frontiers, [](const Frontier& f) { return !f.rows.empty(); })) {
     Fixpoint(insertion).Run();
   }

@@ -25,7 +25,7 @@
 namespace nlog::core {
 
 // Changes the new view of the stratum's tables, and ranks. Requires: the stratum is recursive and
-// the tables below that it reads are sealed. Throws Interrupted and std::length_error.
+// the tables below that it reads are sealed. Throws Interrupted and CapacityError.
 void MaintainByRanks(const Stratum& stratum, CommitState& state);
 
 }  // namespace nlog::core

@@ -61,12 +61,10 @@ void Database::Replan(const Plan& plan) {
   if (change_) {
     throw std::logic_error("the program is being changed, and planned for that");
   }
-  std::vector<Table> shapes = MakeTables(plan);
-  if (shapes.size() != tables_.size() ||
-      !std::ranges::equal(shapes, tables_, {}, &Table::width, &Table::width)) {
-    throw PlanError("another plan of a program has other tables");
-  }
-  Program program(plan, shapes);
+  Expect(plan.tables.size() == tables_.size(), "another plan of a program has other tables");
+  ExpectKnownTables(plan);
+  std::vector<Table> shapes = MakeTables(plan, capacities_);
+  Program program(plan, typing());
   Guards guards(plan, shapes);
   if (!HaveSameRules(program, program_)) {
     throw PlanError("another plan of a program has other rules");

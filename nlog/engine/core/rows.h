@@ -66,11 +66,12 @@ class Rows {
   // Makes room for rows numbered below `count`, and columns wide enough for `words`, so that Set
   // cannot fail.
   void Reserve(std::size_t count, const Word* words) {
+    Word excess = 0;
     for (std::size_t i = 0; i < columns_.size(); ++i) {
-      if ((words[i] & ~columns_[i].mask) != 0) [[unlikely]] {
-        Widen(words);
-        break;
-      }
+      excess |= words[i] & ~columns_[i].mask;
+    }
+    if (excess != 0) [[unlikely]] {
+      Widen(words);
     }
     // One unit more, since a narrow column is read as if it were wide.
     if (count * stride_ + 1 > units_.size()) {
@@ -81,6 +82,12 @@ class Rows {
   // Requires: room was reserved for the row and the words.
   void Set(RowId row, const Word* words) {
     std::uint32_t* units = units_.data() + row * stride_;
+    if (stride_ == columns_.size()) {
+      for (std::size_t i = 0; i < columns_.size(); ++i) {
+        units[i] = static_cast<std::uint32_t>(words[i]);
+      }
+      return;
+    }
     for (std::size_t i = 0; i < columns_.size(); ++i) {
       const std::size_t size = columns_[i].mask == ColumnLayout::kNarrow ? 4 : 8;
       std::memcpy(units + columns_[i].offset, &words[i], size);

@@ -5,7 +5,6 @@
 #include "table.h"
 
 #include <algorithm>
-#include <stdexcept>
 
 namespace nlog::core {
 
@@ -40,6 +39,17 @@ std::size_t Table::AddIndex(const std::vector<std::uint32_t>& columns) {
   return indexes_.size() - 1;
 }
 
+template <typename RowWords>
+void Table::Reserve(Index& index, std::size_t count, const RowWords& row) const {
+  if (index.places_next_max() > places_max_) [[unlikely]] {
+    const auto key = [&](std::size_t i) { return row[index.columns()[i]]; };
+    if (index.PlacesAfter(rows_, key) > places_max_) {
+      throw CapacityError(CapacityError::What::kPlaces, places_max_, number_);
+    }
+  }
+  index.Reserve(count);
+}
+
 Index Table::MakeIndex(const std::vector<std::uint32_t>& columns) const {
   Index index(columns);
   std::vector<bool> is_free(row_limit(), false);
@@ -48,7 +58,7 @@ Index Table::MakeIndex(const std::vector<std::uint32_t>& columns) const {
   }
   for (RowId row = 0; row < row_limit(); ++row) {
     if (!is_free[row]) {
-      index.Reserve(row_limit());
+      Reserve(index, row_limit(), rows_[row]);
       index.Link(rows_, row);
     }
   }
@@ -76,31 +86,32 @@ void Table::ArrangeIndexes(std::vector<Index> indexes) noexcept {
 }
 
 RowId Table::Obtain(const Word* words, std::uint32_t hash) {
-  const RowId known = FindHashed(hash, [words](std::size_t i) { return words[i]; });
-  if (known != kNoRow) {
+  slots_.ReserveOne();
+  const HashSlots::Place place =
+      slots_.Seek(hash, Equals([words](std::size_t i) { return words[i]; }));
+  if (const RowId known = slots_.At(place); known != kNoRow) {
     return known;
   }
   const bool is_fresh = free_.empty();
-  if (is_fresh && states_.size() >= kNoRow) {
-    throw std::length_error("a table holds at most 2^32 - 1 rows");
+  if (is_fresh && states_.size() >= rows_max_) [[unlikely]] {
+    throw CapacityError(CapacityError::What::kRows, rows_max_, number_);
   }
   const RowId row = is_fresh ? row_limit() : free_.back();
   const std::size_t count = std::max<std::size_t>(states_.size(), std::size_t{row} + 1);
   rows_.Reserve(count, words);
   states_.Reserve(count);
-  slots_.ReserveOne();
   for (Index& index : indexes_) {
-    index.Reserve(count);
+    Reserve(index, count, words);
   }
   if (is_fresh) {
-    states_.PushBack(0);
+    states_.Add();
   } else {
-    states_[row] = 0;
+    states_.Reset(row);
     Log(row);
     free_.PopBack();
   }
   rows_.Set(row, words);
-  slots_.Insert(hash, row);
+  slots_.InsertAt(place, hash, row);
   for (Index& index : indexes_) {
     index.Link(rows_, row);
   }
@@ -108,38 +119,37 @@ RowId Table::Obtain(const Word* words, std::uint32_t hash) {
 }
 
 void Table::Log(RowId row) {
-  if (row < fresh_ && (states_[row] & kLoggedBit) == 0) {
+  if (row < fresh_ && !states_.Has(row, kLoggedFlag)) {
     log_.PushBack({row, Count(row)});
-    states_[row] |= kLoggedBit;
+    states_.Set(row, kLoggedFlag);
   }
 }
 
 void Table::SetNew(RowId row, bool visible) {
   if (Visible(row, View::kNew) != visible) {
     Log(row);
-    states_[row] ^= kNewBit;
+    Show(row, visible);
   }
 }
 
 void Table::AddCount(RowId row, std::int64_t weight) {
   Log(row);
-  SetCount(row, Count(row) + weight);
+  states_.SetCount(row, Count(row) + weight);
 }
 
-void Table::SetCount(RowId row, std::int64_t count) {
-  const bool fits = count > kSpilled && count < -kSpilled;
-  if (!fits) [[unlikely]] {
-    spilled_[row] = count;
+void Table::Show(RowId row, bool visible) {
+  if (visible) {
+    states_.Set(row, kNewFlag);
+  } else {
+    states_.Clear(row, kNewFlag);
   }
-  const auto stored = static_cast<std::int32_t>(fits ? count : kSpilled);
-  states_[row] = (static_cast<std::uint32_t>(stored) << kCountShift) | (states_[row] & kBits);
 }
 
 void Table::SettleCounts() {
   ForEachTouched([this](RowId row) {
     const std::int64_t count = Count(row);
     Require(count >= 0, "a row is derived a negative number of times");
-    states_[row] = (states_[row] & ~kNewBit) | (count > 0 ? kNewBit : 0);
+    Show(row, count > 0);
   });
 }
 
@@ -182,14 +192,12 @@ void Table::Remove(RowId row) {
   for (Index& index : indexes_) {
     index.Unlink(rows_, row);
   }
-  if (!spilled_.empty()) {
-    spilled_.erase(row);
-  }
+  states_.Forget(row);
 }
 
 void Table::Free(RowId row) {
   Remove(row);
-  states_[row] = 0;
+  states_.Reset(row);
   free_.PushBack(row);
 }
 
@@ -206,7 +214,8 @@ void Table::Commit() noexcept {
   size_ -= went_.size();
   ForEachTouched([this](RowId row) {
     if (Visible(row, View::kNew)) {
-      states_[row] = (states_[row] & ~kLoggedBit) | kOldBit;
+      states_.Clear(row, kLoggedFlag);
+      states_.Set(row, kOldFlag);
     } else {
       Free(row);
     }
@@ -217,12 +226,13 @@ void Table::Commit() noexcept {
 void Table::Rollback() noexcept {
   while (row_limit() > fresh_) {
     Remove(row_limit() - 1);
-    states_.PopBack();
+    states_.DropLast();
   }
   for (const Touch& touch : log_) {
     if (Visible(touch.row, View::kOld)) {
-      states_[touch.row] = kOldBit | kNewBit;
-      SetCount(touch.row, touch.count_before);
+      states_.Clear(touch.row, kLoggedFlag);
+      states_.Set(touch.row, kOldFlag | kNewFlag);
+      states_.SetCount(touch.row, touch.count_before);
     } else {
       Free(touch.row);
     }

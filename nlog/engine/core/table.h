@@ -18,11 +18,11 @@
 // of a deleted one, are logged when first touched.
 //
 // Invariants: a row number names the same row from Obtain to the end of the transaction in which
-// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 4
-// bytes a row beside its words, 11 to 16 for the hash of whole rows, and the indexes'. Every change
-// O(number of indexes) expected; Seal, Commit and Rollback are linear in the touched rows. Errors:
-// std::bad_alloc and std::length_error (2^32 - 1 rows) leave the table as it was. Thread safety:
-// none; const methods may run concurrently.
+// the row goes away. After Rollback, rows, counts and views are what they were before. Cost: 1
+// byte a row beside its words, or 4 (states.h), 11 to 16 for the hash of whole rows, and the
+// indexes'. Every change O(number of indexes) expected; Seal, Commit and Rollback are linear in the
+// touched rows. Errors: std::bad_alloc and CapacityError (which names the table's number) leave the
+// table as it was. Thread safety: none; const methods may run concurrently.
 
 #ifndef NLOG_ENGINE_CORE_TABLE_H_
 #define NLOG_ENGINE_CORE_TABLE_H_
@@ -31,13 +31,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "array.h"
+#include "capacities.h"
 #include "hash_slots.h"
 #include "index.h"
 #include "rows.h"
+#include "states.h"
 #include "words.h"
 
 namespace nlog::core {
@@ -68,7 +69,8 @@ class RowNumbers {
 class Table {
  public:
   // A table without columns can hold one row, the empty one.
-  explicit Table(std::size_t width) : rows_(width) {}
+  explicit Table(std::size_t width, std::uint32_t number = 0, const Capacities& capacities = {})
+      : rows_(width), number_(number), rows_max_(capacities.rows), places_max_(capacities.places) {}
 
   std::size_t width() const { return rows_.width(); }
   // The number of rows in the old view.
@@ -86,12 +88,9 @@ class Table {
   // The words of rows, one row after the other.
   std::vector<Word> Words(const RowNumbers& rows) const;
   bool Visible(RowId row, View view) const {
-    return (states_[row] & static_cast<std::uint32_t>(view)) != 0;
+    return states_.Has(row, static_cast<States::Flags>(view));
   }
-  std::int64_t Count(RowId row) const {
-    const std::int64_t count = static_cast<std::int32_t>(states_[row]) >> kCountShift;
-    return count == kSpilled ? spilled_.at(row) : count;
-  }
+  std::int64_t Count(RowId row) const { return states_.Count(row); }
 
   // The stored row equal to key(0), key(1), …, visible or not, or kNoRow.
   template <typename Key>
@@ -119,7 +118,7 @@ class Table {
   // Fetches what will be read of a row first.
   void Prefetch(RowId row) const {
     rows_.Prefetch(row);
-    __builtin_prefetch(states_.data() + row);
+    states_.Prefetch(row);
   }
 
   std::span<const Index> indexes() const { return indexes_; }
@@ -187,14 +186,10 @@ class Table {
     std::int64_t count_before;
   };
 
-  // A state: bits for the views and for being logged, and above them the count.
-  static constexpr std::uint32_t kOldBit = static_cast<std::uint32_t>(View::kOld);
-  static constexpr std::uint32_t kNewBit = static_cast<std::uint32_t>(View::kNew);
-  static constexpr std::uint32_t kLoggedBit = 4;
-  static constexpr int kCountShift = 3;
-  static constexpr std::uint32_t kBits = (1u << kCountShift) - 1;
-  // Stands for a count that does not fit, which is in `spilled_`.
-  static constexpr std::int64_t kSpilled = -(std::int64_t{1} << (31 - kCountShift));
+  // The flags of a state.
+  static constexpr States::Flags kOldFlag = static_cast<States::Flags>(View::kOld);
+  static constexpr States::Flags kNewFlag = static_cast<States::Flags>(View::kNew);
+  static constexpr States::Flags kLoggedFlag = 4;
 
   template <typename Key>
   std::uint32_t HashOf(Key key) const {
@@ -207,7 +202,13 @@ class Table {
 
   template <typename Key>
   RowId FindHashed(std::uint32_t hash, Key key) const {
-    return slots_.Find(hash, [&](RowId row) {
+    return slots_.Find(hash, Equals(key));
+  }
+
+  // Whether a stored row is key(0), key(1), ….
+  template <typename Key>
+  auto Equals(Key key) const {
+    return [this, key](RowId row) {
       const RowRef words = rows_[row];
       for (std::size_t i = 0; i < width(); ++i) {
         if (words[i] != key(i)) {
@@ -215,7 +216,7 @@ class Table {
         }
       }
       return true;
-    });
+    };
   }
 
   // Calls `visit` with each touched row.
@@ -229,21 +230,27 @@ class Table {
     }
   }
 
+  // Makes room for the next Link, of a row with words row[0], row[1], … Throws CapacityError.
+  template <typename RowWords>
+  void Reserve(Index& index, std::size_t count, const RowWords& row) const;
   Index MakeIndex(const std::vector<std::uint32_t>& columns) const;
   void Log(RowId row);
-  void SetCount(RowId row, std::int64_t count);
+  // Makes a row visible in the new view, or not.
+  void Show(RowId row, bool visible);
   void Remove(RowId row);
   void Free(RowId row);
   void ForgetChanges();
 
   Rows rows_;
-  Array<std::uint32_t> states_;
-  std::unordered_map<RowId, std::int64_t> spilled_;
+  States states_;
   // The numbers below row_limit() that name no row.
   Array<RowId> free_;
   HashSlots slots_;
   std::vector<Index> indexes_;
   std::size_t size_ = 0;
+  std::uint32_t number_;
+  std::size_t rows_max_;
+  std::size_t places_max_;
 
   // Rows from here on were stored by the running transaction, and are not logged.
   RowId fresh_ = 0;

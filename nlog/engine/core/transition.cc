@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <set>
-#include <stdexcept>
 
 #include "estimate.h"
 #include "executor.h"
@@ -17,6 +16,13 @@ bool AreSame(std::vector<std::uint32_t> one, std::vector<std::uint32_t> other) {
   std::ranges::sort(one);
   std::ranges::sort(other);
   return one == other;
+}
+
+// Whether a table is derived anew.
+bool IsRenewed(std::uint32_t table, const Program& program) {
+  return std::ranges::any_of(program.strata(), [table](const Stratum& stratum) {
+    return stratum.is_renewed && stratum.has(table);
+  });
 }
 
 std::set<std::uint32_t> RecursiveTables(const Program& program) {
@@ -40,8 +46,9 @@ Rank Lift(const std::vector<std::uint32_t>& tables, bool is_ranked, Rank floor,
         continue;
       }
       const Rank rank = floor + (is_ranked ? RankOf(table, row) : kRankStep);
-      if (rank > kRankMax) {
-        throw std::length_error("a recursion that is put together anew is too deep to be ranked");
+      if (rank > state.rank_max()) {
+        throw CapacityError(CapacityError::What::kRanks, static_cast<std::size_t>(state.rank_max()),
+                            number);
       }
       SetRank(table, row, rank);
       highest = std::max(highest, rank);
@@ -86,7 +93,7 @@ void RankForRecursion(const Program& before, const Program& during, CommitState&
     const bool is_known = std::ranges::any_of(before.strata(), [&](const Stratum& stratum) {
       return stratum.is_recursive && AreSame(stratum.tables, joined.tables);
     });
-    if (!joined.is_recursive || is_known) {
+    if (!joined.is_recursive || joined.is_renewed || is_known) {
       continue;
     }
     Rank highest = 0;
@@ -106,7 +113,8 @@ void CountAfterRecursion(const Program& before, const Program& during, const Pro
   std::set<std::uint32_t> recursive = RecursiveTables(before);
   recursive.merge(RecursiveTables(during));
   for (const Stratum& stratum : after.strata()) {
-    if (stratum.is_recursive || !recursive.contains(stratum.tables.front())) {
+    if (stratum.is_recursive || !recursive.contains(stratum.tables.front()) ||
+        IsRenewed(stratum.tables.front(), during)) {
       continue;
     }
     const std::uint32_t number = stratum.tables.front();

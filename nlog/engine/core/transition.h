@@ -10,6 +10,11 @@
 // of a recursive one on rows of lower rank. So a row's rank, or 0, beyond all ranks of the strata
 // before is a rank for the recursion that its table joins.
 //
+// Where a recursion over optima is put together anew or taken apart, neither will do: what is kept
+// beside its rows has a meaning of its own (aggregate_recursion.h). Its strata are renewed under
+// `during`: emptied and derived from the tables below by the rules of the new program alone, within
+// the same commit, so that the changes are the true ones again.
+//
 // Cost: nothing for tables that stay as they are. Ranking visits the rows of all tables of a
 // recursion that is put together anew; counting runs all rules of a table that left one.
 
@@ -26,7 +31,7 @@ namespace nlog::core {
 
 // Ranks the rows of the tables that are in one recursion under `during` and were not under
 // `before`; adds these tables to `touched`. Requires: nothing was evaluated yet. Throws
-// std::length_error if a rank has no room.
+// CapacityError if a rank has no room.
 void RankForRecursion(const Program& before, const Program& during, CommitState& state,
                       std::vector<std::uint32_t>& touched);
 

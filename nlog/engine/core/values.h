@@ -43,6 +43,12 @@ enum class TypeKind : Word {
   kUnion,
 };
 
+// The type of a kind without parts: the interner begins with these.
+constexpr Word TypeOf(TypeKind kind) { return static_cast<Word>(kind); }
+inline constexpr Word kPlainTypes = 8;
+// Instead of a type: that of constants which are types, or trees of calls.
+inline constexpr Word kTreeType = ~Word{0};
+
 std::strong_ordering CompareValues(const Interner& interner, Word type, Word left, Word right);
 
 // Adds the text of a value as it could stand in a rule.

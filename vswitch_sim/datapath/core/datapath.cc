@@ -64,8 +64,17 @@ class Datapath::Passage {
     }
     if (arrivals.size() > 1) {
       std::array<Handle, kGroup> guesses;
+      std::array<Word, kGroup> first_hashes;
       for (std::size_t i = 0; i < arrivals.size(); ++i) {
         guesses[i] = datapath_.exact_.Guess(hashes_[i]);
+        if (guesses[i].slot == SlotTable::kNone) {
+          first_hashes[i] = datapath_.megaflows_.PrefetchFirstMask(packets_[i].key());
+        }
+      }
+      for (std::size_t i = 0; i < arrivals.size(); ++i) {
+        if (guesses[i].slot == SlotTable::kNone) {
+          guesses[i] = datapath_.megaflows_.Guess(first_hashes[i]);
+        }
         datapath_.megaflows_.Prefetch(guesses[i]);
       }
       for (std::size_t i = 0; i < arrivals.size(); ++i) {

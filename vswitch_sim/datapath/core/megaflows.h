@@ -101,10 +101,28 @@ class Megaflows {
 
   // Null if it went.
   Megaflow* At(Handle handle) { return IsThere(handle) ? &slots_[handle.slot] : nullptr; }
+  // Fetches what Guess will read; what Guess is to be told.
+  Word PrefetchFirstMask(const FlowKey& key) const {
+    if (mask_tables_.empty()) {
+      return 0;
+    }
+    const Word hash = mask_tables_.front()->Hash(key);
+    mask_tables_.front()->slots.Prefetch(hash);
+    return hash;
+  }
+  // The megaflow that Find will find, if the first mask is the right one.
+  Handle Guess(Word hash) const {
+    if (mask_tables_.empty()) {
+      return {};
+    }
+    return {mask_tables_.front()->slots.Find(hash, [](std::uint32_t) { return true; }), 0};
+  }
   // Fetch what a packet of a megaflow needs, of which it may turn out to be none.
   void Prefetch(Handle handle) const {
     if (handle.slot < slots_.size()) {
-      __builtin_prefetch(&slots_[handle.slot]);
+      const Megaflow& megaflow = slots_[handle.slot];
+      __builtin_prefetch(&megaflow);
+      __builtin_prefetch(&megaflow.key.words[4]);
     }
   }
   void PrefetchActions(Handle handle) const {
