@@ -20,7 +20,7 @@ COLOURS = dict(
         strict=True,
     )
 )
-BELOW = ("engine", "clingo", "pydatalog")  # their figures stand below their dots, so that fewer meet
+BELOW = ("engine", "clingo", "pydatalog")  # whose figures stand below their dots
 ROOM = 1.35  # right of the last dot, for its figure
 LINE, HEAD = 0.4, 1.3  # inches
 
@@ -43,10 +43,10 @@ def draw(contest: Contest, folder: Path) -> Path:
         figures = [kind.us for kind in some.values()]
         commits.plot(figures, list(some), "o", color=COLOURS[name], label=name, markersize=8)
         _widen(commits, figures)
-    commits.set_title("a commit (median), µs", loc="left")
+    commits.set_title("a commit (median), µs")
     commits.invert_yaxis()
     if kinds:
-        commits.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(kinds), frameon=False)
+        commits.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     else:
         commits.set_axis_off()
     figure.suptitle(
@@ -79,8 +79,7 @@ def draw_all(contests: Sequence[Contest], folder: Path) -> Path:
                     color=COLOURS[name],
                 )
             _widen(axes, [ratio for ratio, _ in told])
-    axes.invert_yaxis()
-    axes.margins(y=0.12)
+    axes.set_ylim(len(shown) - 0.3, -0.9)
     axes.set_title("full evaluation, × the hand-written floor", fontweight="bold")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return _saved(figure, folder / "all.png")

@@ -15,7 +15,16 @@ BESIDE = ("floor", "engine")
 
 # Shares of a workload's default size, found by trying; what is not named here finishes that.
 _LARGEST: Mapping[str, Mapping[str, float]] = {
-    "clingo": {"points-to": 0.1},
+    "clingo": {
+        "nvp": 0.1,
+        "nvp-routers": 0.1,
+        "nvp-components": 0.1,
+        "closure-random": 0.3,
+        "closure-chain": 0.3,
+        "closure-cycle": 0.3,
+        "closure-ways-round": 0.3,
+        "points-to": 0.1,
+    },
     "pydatalog": {
         "nvp": 0.02,
         "nvp-routers": 0.02,

@@ -33,10 +33,11 @@ class Engine:
         self._changes = tx.changes
 
     def changed(self) -> int:
-        """What the last transaction tells."""
+        """What the last transaction tells; whoever holds that has the next one copy it."""
         if self._changes is None:
             return 0
-        return sum(len(delta.inserted) + len(delta.deleted) for delta in self._changes.values())
+        told, self._changes = self._changes, None
+        return sum(len(delta.inserted) + len(delta.deleted) for delta in told.values())
 
     def tables(self) -> Mapping[str, Collection[Row]]:
         """The derived tables."""

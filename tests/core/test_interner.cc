@@ -45,7 +45,7 @@ TEST(EqualTuplesHaveEqualNumbers) {
     CHECK(model.emplace(words, number).first->second == number);
     CHECK(interner.FindTuple(words) == number);
   }
-  CHECK(!interner.FindTuple(std::vector<Word>{7}));
+  CHECK(!interner.FindTuple(std::vector<Word>{8}));
   for (const auto& [words, number] : model) {
     const std::span<const Word> view = interner.Tuple(number);
     CHECK(std::vector<Word>(view.begin(), view.end()) == words);

@@ -4,14 +4,16 @@ Random plain programs (numbers and texts, joins, constants, wildcards, `!=`, neg
 are told to pyDatalog in its own words, together with random inputs, and all three must agree: the
 engine, after a history of transactions that led to these inputs, the naive evaluator, and
 pyDatalog. It resolves goals top down and does not end on every recursion that is well founded
-(0.22.4, right-recursive rules over cyclic data), so it is only given rules with at most one atom of
-their own stratum, told first, and a limit in time within which it must answer.
+(0.22.4, right-recursive rules over cyclic data), and takes long over others, so it is only given
+rules with at most one atom of their own stratum, told first, and some seconds of processor time.
+Where it has no answer within them, the next program is put to it.
 """
 
+import multiprocessing
 import random
-import signal
+import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import islice
 
 import pytest
 from pyDatalog import pyDatalog
@@ -25,23 +27,32 @@ from tests.engine.trial import contents
 
 SEEDS = range(100)
 STATES = 4  # of each program's history
-LIMIT_S = 60
+LIMIT_S = 3
+FORK = multiprocessing.get_context("fork")
+PROGRAMS_MAX = 8  # put to it for each seed
 
 
-@contextmanager
-def limited() -> Iterator[None]:
-    """Ends what is in the block when it takes longer than LIMIT_S."""
+def ask_within_limit(program: Program, inputs: State) -> State | None:
+    """What `ask` says, in a process of its own; None if it takes longer than LIMIT_S of CPU.
 
-    def give_up(_signal: int, _frame: object) -> None:
-        raise TimeoutError(f"pyDatalog had no answer within {LIMIT_S} s")
+    Only a process can be ended for sure: pyDatalog catches what is raised within it.
+    """
+    here, there = FORK.Pipe(duplex=False)
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(LIMIT_S)
+    def answer() -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_S, LIMIT_S))
+        there.send(ask(program, inputs))
+
+    process = FORK.Process(target=answer)
+    process.start()
+    there.close()
     try:
-        yield
+        return here.recv()
+    except EOFError:
+        return None
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        here.close()
+        process.join()
 
 
 def is_within_reach(program: Program) -> bool:
@@ -53,14 +64,14 @@ def is_within_reach(program: Program) -> bool:
     )
 
 
-def program_within_reach(seed: int) -> tuple[RandomProgram, Program, random.Random]:
-    """The first program from a seed on that pyDatalog can be asked about."""
+def programs_within_reach(seed: int) -> Iterator[tuple[RandomProgram, Program, random.Random]]:
+    """Programs that pyDatalog can be asked about, from a seed on."""
     order = random.Random(f"pyDatalog {seed}")
     while True:
         shape = random_program(order, plain=True)
         program = nlog.parse(shape.text)
         if is_within_reach(program):
-            return shape, program, order
+            yield shape, program, random.Random(order.random())
 
 
 def ask(program: Program, inputs: State) -> State:
@@ -115,24 +126,35 @@ def tell(program: Program, rule: Rule) -> str:
     return f"{head} <= {' & '.join(body)}" if body else f"+ {head}"
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_three_voices_agree(seed: int):
-    shape, program, order = program_within_reach(seed)
+def agreed_states(shape: RandomProgram, program: Program, order: random.Random) -> int:
+    """The states of a history on which all three agreed; it ends early without an answer."""
     engine = nlog.Engine(program)
-    for _ in range(STATES):
+    for state in range(STATES):
         with engine.transaction() as tx:
             for table in shape.inputs:
                 tx.insert_many(table.name, [random_row(order, table) for _ in range(4)])
                 tx.delete_many(table.name, [random_row(order, table) for _ in range(4)])
         inputs = {table.name: frozenset(engine[table.name]) for table in shape.inputs}
-        with limited():
-            told = ask(program, inputs)
+        told = ask_within_limit(program, inputs)
+        if told is None:
+            return state
         assert told == reference.evaluate(program, inputs)
         assert told == contents(engine)
+    return STATES
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_three_voices_agree(seed: int):
+    agreed = 0
+    for chosen in islice(programs_within_reach(seed), PROGRAMS_MAX):
+        agreed += agreed_states(*chosen)
+        if agreed >= STATES:
+            break
+    assert agreed >= STATES, f"pyDatalog answers for {agreed} states of {PROGRAMS_MAX} programs"
 
 
 def test_the_programs_asked_about_have_recursion_and_negation():
-    programs = [program_within_reach(seed)[1] for seed in SEEDS]
+    programs = [next(programs_within_reach(seed))[1] for seed in SEEDS]
     assert len(SEEDS) * STATES >= 400
     assert sum(any(s.recursive for s in p.strata) for p in programs) > 15
     assert sum(any(a.negated for r in p.rules for a in r.atoms) for p in programs) > 15
@@ -143,6 +165,5 @@ def test_pydatalog_is_heard():
     text = "input table e(a: int, b: int)\ntable r(a: int, b: int)\nr(a, b) :- e(a, b).\n"
     program = nlog.parse(text + "r(a, c) :- r(a, b), e(b, c).\n")
     inputs: State = {"e": frozenset({(1, 2), (2, 1)})}
-    with limited():
-        assert ask(program, inputs) == reference.evaluate(program, inputs)
-        assert ask(nlog.parse(text), inputs) != reference.evaluate(program, inputs)
+    assert ask_within_limit(program, inputs) == reference.evaluate(program, inputs)
+    assert ask_within_limit(nlog.parse(text), inputs) != reference.evaluate(program, inputs)

@@ -395,7 +395,7 @@ def test_what_empty_inputs_would_be_refused_for_is_computed_again_all_the_same()
     """
     with pytest.raises(nlog.TransactionError, match="with all inputs empty"):
         nlog.Engine(nlog.parse(rules))
-    engine = nlog.Engine(nlog.parse(rules.split("constraint table empty")[0]))
+    engine = nlog.Engine(nlog.parse(rules.split("constraint table empty", maxsplit=1)[0]))
     with engine.transaction() as tx:
         tx.insert("port", ("a",))
         tx.insert("owner", ("a",))
