@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
   double longest_s = 0;
   for (; SecondsSince(begin) < seconds; ++seed) {
     vswitch::test::RandomSwitch random_switch(seed);
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 1000 && SecondsSince(begin) < seconds; ++i) {
       const double step_s = ProcessorSeconds();
       random_switch.Step();
       longest_s = std::max(longest_s, ProcessorSeconds() - step_s);

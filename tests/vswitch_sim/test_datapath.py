@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from fractions import Fraction
 from random import Random
 
 import pytest
@@ -271,6 +272,30 @@ def test_arguments_that_make_no_sense_are_refused_by_name():
     ]:
         with pytest.raises((ValueError, TypeError), match=words):
             call()
+
+
+@pytest.mark.parametrize("unit", ["pktps", "kbps"])
+def test_a_meter_is_a_bucket_of_tokens(unit: str):
+    """Against one in fractions, at random times; what is over the rate takes nothing."""
+    random = Random(9)
+    for rate, burst in ((1, 1), (7, 3), (50, 0), (1000, 20)):
+        datapath = datapath_with(Slow([("meter", 5), ("output", 2)]))
+        datapath.set_meter(5, unit, rate, burst)
+        now, full = Fraction(0), Fraction(burst or rate)
+        tokens = full
+        for _ in range(300):
+            waited = Fraction(random.randrange(1000), 1000 * rate) * random.choice((1, 1, 5))
+            waited = Fraction(round(waited * 10**9), 10**9)
+            frame = random.choice((TCP, UDP.ljust(1000, b"\0")))
+            now, tokens = now + waited, min(full, tokens + waited * rate)
+            wanted = 1 if unit == "pktps" else Fraction(8 * len(frame), 1000)
+            passes = wanted <= tokens
+            tokens -= wanted if passes else 0
+            outcome = datapath.process(1, frame, 0, float(now))
+            assert outcome.drops == ([] if passes else ["meter"])
+            assert len(outcome.egress) == passes
+        datapath.remove_meter(5)
+        assert datapath.process(1, TCP, 0, float(now)).drops == []
 
 
 def test_a_loop_of_recirculations_ends():
