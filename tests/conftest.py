@@ -14,6 +14,8 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.openvswitch import OpenVSwitch
+
 NOTHING_SKIPPED = os.environ.get("CI", "").lower() == "true"
 
 settings.register_profile(
@@ -51,3 +53,10 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def real_openvswitch(tmp_path_factory: pytest.TempPathFactory) -> Generator[OpenVSwitch]:
+    """A private Open vSwitch, one for each process that runs tests."""
+    with OpenVSwitch(tmp_path_factory.mktemp("ovs")) as real:
+        yield real

@@ -26,6 +26,7 @@ from vswitch_sim.flow import (
     SetField,
 )
 from vswitch_sim.match import Match
+from vswitch_sim.ofctl import flow_lines, group_lines
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.switch import FlowStatistics, Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TraceTable
@@ -62,4 +63,6 @@ __all__ = [
     "TraceBucket",
     "TraceTable",
     "Underlay",
+    "flow_lines",
+    "group_lines",
 ]

@@ -4,11 +4,10 @@ A *flow key* is one Python integer: every field of a packet side by side, each a
 `shift`. A match is then two integers, and asking whether it covers a packet is
 `key & mask == value`: one machine loop over some twenty words, whatever the number of fields.
 
-Fields of a header the packet lacks are zero in its key, and a zero may not pass for a value that
-was read. So every header layer has a *presence bit* in the key beside the fields, and a match on
-a field also demands that bit: `tcp_dst=0` misses a later fragment, which has no TCP header.
-(Open vSwitch shows later fragments with ports of zero; there `tcp_dst=0` would hit.) The presence
-bit of a VLAN tag is OpenFlow's own, OFPVID_PRESENT (0x1000) in `vlan_vid`.
+Fields of a header the packet lacks are zero in its key, as in Open vSwitch: `tcp_dst=0` hits a
+later fragment, whose `ip_proto` promises a TCP header that is not there. What an action may write
+is another matter: every header layer has a *presence bit* in the key beside the fields. That of a
+VLAN tag is OpenFlow's own, OFPVID_PRESENT (0x1000) in `vlan_vid`.
 
 Names, widths and prerequisites are those of OpenFlow 1.3 (section 7.2.3.7, OXM), with Open
 vSwitch's `reg0` to `reg15`, `tun_id` and `ip_ttl` (its `nw_ttl`) besides.

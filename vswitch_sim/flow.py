@@ -5,9 +5,10 @@ accepts. Their text reads like `ovs-ofctl dump-flows`.
 
 - A flow's identity in a switch is (table, priority, match); a flow without actions drops.
 - A bucket is one member of a group of type "all": a packet sent to the group visits every bucket,
-  each with a copy of its own of packet and registers. Buckets come and go singly (OpenFlow 1.5,
-  OFPGC_INSERT_BUCKET and OFPGC_REMOVE_BUCKET), so that one VIF more is one bucket more. A group is
-  the buckets it has; one without buckets delivers nothing.
+  each with a copy of its own of packet and registers. Its actions are an action set (OpenFlow 1.3,
+  section 5.10): one is refused whose actions would not mean the same as a list. Buckets come and
+  go singly (OpenFlow 1.5, OFPGC_INSERT_BUCKET and OFPGC_REMOVE_BUCKET), so that one VIF more is one
+  bucket more. A group is the buckets it has; one without buckets delivers nothing.
 - A flow update is a bundle (OpenFlow 1.4): removals, then additions, all or nothing.
 """
 
@@ -187,7 +188,13 @@ class Flow:
 
 @frozen
 class Bucket:
-    """One bucket of an "all" group; its identity is (group, bucket)."""
+    """One bucket of an "all" group; its identity is (group, bucket).
+
+    Raises:
+        FlowError: a number over 32 bits, or actions that a switch would not do in this order: an
+            action set has at most one `dec_ttl`, then what sets fields, then one action at most of
+            those that pass the packet on. Names the bucket.
+    """
 
     group: int
     bucket: int
@@ -196,6 +203,12 @@ class Bucket:
     def __attrs_post_init__(self) -> None:
         if not (0 <= self.group <= WORD_MAX and 0 <= self.bucket <= WORD_MAX):
             raise FlowError(f"bucket {self}: group and bucket must be in 0..{WORD_MAX:#x}")
+        ranks = [_set_rank(action) for action in self.actions]
+        if ranks != sorted(ranks) or ranks.count(0) > 1 or ranks.count(2) > 1:
+            raise FlowError(
+                f"bucket {self}: the actions of a bucket are a set: dec_ttl once, then set_field "
+                "and move, then one of output, group and resubmit; resubmit to a table does more"
+            )
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -225,6 +238,13 @@ class FlowUpdate:
 def format_actions(actions: tuple[Action, ...]) -> str:
     """Actions as `ovs-ofctl` writes them."""
     return ",".join(map(str, actions)) or "drop"
+
+
+def _set_rank(action: Action) -> int:
+    """When an action set does the action, whatever the order in which it was written."""
+    if isinstance(action, DecTtl):
+        return 0
+    return 1 if isinstance(action, SetField | Move) else 2
 
 
 def _packet_fields(action: Action) -> tuple[str, ...]:

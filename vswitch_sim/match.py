@@ -1,7 +1,8 @@
 """A match: which packets a flow covers.
 
-A `Match` maps fields to (value, mask) pairs; a packet is covered if it has every named field and
-agrees with it in every bit of the mask. It is checked once, when it is made, as a switch would:
+A `Match` maps fields to (value, mask) pairs; a packet is covered if it agrees with every named
+field in every bit of the mask. Prerequisites see to it that it has the header; a field that it
+lacks all the same is zero (see `fields`). It is checked once, when it is made, as a switch would:
 widths, bits outside the mask, prerequisites. Equal matches are equal objects: fields stand in
 one order, and a field whose mask is 0 is dropped.
 
@@ -65,15 +66,11 @@ class Match:
 
     @key_value.default
     def _default_key_value(self) -> int:
-        return _joined(
-            FIELDS[name].presence | value << FIELDS[name].shift for name, value, _ in self.fields
-        )
+        return _joined(value << FIELDS[name].shift for name, value, _ in self.fields)
 
     @key_mask.default
     def _default_key_mask(self) -> int:
-        return _joined(
-            FIELDS[name].presence | mask << FIELDS[name].shift for name, _, mask in self.fields
-        )
+        return _joined(mask << FIELDS[name].shift for name, _, mask in self.fields)
 
     def __attrs_post_init__(self) -> None:
         for name in self:

@@ -8,7 +8,8 @@ what was dropped and why, and holds the whole walk as a tree. The caches keep th
 Semantics are Open vSwitch's: a walk starts in table 0; a miss drops; `Resubmit` looks up the
 packet as it is now, and what that changes stays changed for the actions after it; a bucket works
 on a copy. A plain output to the port the packet came from is suppressed. A walk that nests deeper
-than 64 or does more than 4,096 resubmits and group actions is dropped whole, as a loop would be.
+than 64 or does more than 4,096 resubmits and group actions is dropped whole, as a loop would be;
+a bucket nests, and a resubmit does unless it goes to a later table.
 
 Cost: one table lookup a resubmit; copying a packet for a bucket copies one integer.
 """
@@ -142,6 +143,7 @@ class _Walker:
         self.lookups: list[tuple[int, int, FlowEntry | None]] = []
         self.groups_visited: set[int] = set()
         self.steps_done = 0
+        self.table = 0
 
     def visit(self, visit: Visit, depth: int) -> int:
         entry = visit.entry
@@ -175,7 +177,10 @@ class _Walker:
                 self.count_step(step, depth)
                 nested = Visit(table, key, self.lookup(table, key))
                 step.visits.append(nested)
-                return self.visit(nested, depth + 1)
+                here, self.table = self.table, table
+                key = self.visit(nested, depth + (table <= here))
+                self.table = here
+                return key
             case Group(group=group):
                 self.count_step(step, depth)
                 self.flood(step, group, key, depth + 1)

@@ -122,7 +122,11 @@ def _value(token):
 
 
 def read(frame):
-    """The packet that a frame is, or None for a runt. A header cut short is not there."""
+    """The packet that a frame is, or None for a runt.
+
+    The fields of a header are there if what goes before promises it; if it is cut short or
+    malformed, or in another fragment, they are 0 (ovs-fields(7) on later fragments).
+    """
     if len(frame) < 14:
         return None
     packet = {"eth.dst": int.from_bytes(frame[:6]), "eth.src": int.from_bytes(frame[6:12])}
@@ -131,8 +135,10 @@ def read(frame):
         packet["vlan.vid"] = int.from_bytes(rest[:2]) & 0xFFF
         kind, rest = int.from_bytes(rest[2:4]), rest[4:]
     packet["eth.type"] = kind if kind >= 0x600 else 0x5FF
+    names = ("arp.op", "arp.sha", "arp.spa", "arp.tha", "arp.tpa")
+    if kind == 0x806:
+        packet |= dict.fromkeys(names, 0)
     if kind == 0x806 and rest[:6] == bytes.fromhex("000108000604") and len(rest) >= 28:
-        names = ("arp.op", "arp.sha", "arp.spa", "arp.tha", "arp.tpa")
         parts = (rest[6:8], rest[8:14], rest[14:18], rest[18:24], rest[24:28])
         packet |= {name: int.from_bytes(part) for name, part in zip(names, parts, strict=True)}
     if kind == 0x800:
@@ -141,20 +147,23 @@ def read(frame):
 
 
 def _ip4(rest):
+    packet = dict.fromkeys(("ip4.src", "ip4.dst", "ip.proto", "ip.ttl", "ip.dscp"), 0)
     if len(rest) < 20:
-        return {}
+        return packet
     header_bytes, total_bytes = (rest[0] & 15) * 4, int.from_bytes(rest[2:4])
     if rest[0] >> 4 != 4 or not 20 <= header_bytes <= total_bytes <= len(rest):
-        return {}
+        return packet
     source, destination = struct.unpack("!II", rest[12:20])
     packet = {"ip4.src": source, "ip4.dst": destination, "ip.proto": rest[9], "ip.ttl": rest[8]}
     packet["ip.dscp"] = rest[1] >> 2
     later_fragment = int.from_bytes(rest[6:8]) & 0x1FFF
     name, least_bytes = {6: ("tcp", 20), 17: ("udp", 8), 1: ("icmp4", 8)}.get(rest[9], ("", 0))
     above = rest[header_bytes:total_bytes]
-    if not name or later_fragment or len(above) < least_bytes:
-        return packet
+    if later_fragment or len(above) < least_bytes:
+        above = bytes(4)
     if name == "icmp4":
-        return packet | {"icmp4.type": above[0], "icmp4.code": above[1]}
-    ports = struct.unpack("!HH", above[:4])
-    return packet | {f"{name}.src": ports[0], f"{name}.dst": ports[1]}
+        packet |= {"icmp4.type": above[0], "icmp4.code": above[1]}
+    elif name:
+        ports = struct.unpack("!HH", above[:4])
+        packet |= {f"{name}.src": ports[0], f"{name}.dst": ports[1]}
+    return packet

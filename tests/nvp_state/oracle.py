@@ -102,7 +102,7 @@ def sends(port, packet):
     mac = number(port.mac)
     if packet["eth.src"] != mac:
         return False
-    if packet["eth.type"] == 0x806 and packet.get("arp.sha") != mac:
+    if packet["eth.type"] == 0x806 and packet["arp.sha"] != mac:
         return False
     if port.ip is None:
         return True

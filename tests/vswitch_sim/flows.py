@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from tests.vswitch_sim.frames import IPS, MACS, PORTS
 from vswitch_sim import (
+    FIELDS,
     IN_PORT,
+    OFPVID_PRESENT,
     Action,
     Bucket,
     DecTtl,
@@ -110,21 +112,38 @@ def flows(draw: st.DrawFn) -> Flow:
     priority = draw(st.sampled_from([1, 2]))
     chosen: list = []
     for action in draw(st.lists(actions, min_size=1, max_size=4)):
-        try:
-            Flow(table, priority, match, (action,))
-        except FlowError:
-            continue
-        chosen.append(action)
+        for fields in ({}, _needs(action)):
+            try:
+                promised = Match.of(**fields | {name: match[name] for name in match})
+                Flow(table, priority, promised, (*chosen, action))
+            except FlowError:
+                continue
+            match = promised
+            chosen.append(action)
+            break
     return Flow(table, priority, match, tuple(chosen))
 
 
-buckets = st.builds(
-    Bucket,
-    group=st.sampled_from(GROUPS),
-    bucket=st.sampled_from([1, 2]),
-    actions=st.lists(actions, max_size=2).map(tuple),
-)
-entries = st.one_of(flows(), flows(), flows(), buckets)
+def _needs(action: Action) -> dict[str, tuple[int, int]]:
+    """What a match must say so that a flow may set the action's field."""
+    name = getattr(action, "field", getattr(action, "destination", "ip_ttl"))
+    if name == "vlan_vid":
+        return {name: (OFPVID_PRESENT, OFPVID_PRESENT)}
+    return {name: (value, mask) for name, value, mask in FIELDS[name].prerequisites}
+
+
+@st.composite
+def buckets(draw: st.DrawFn) -> Bucket:
+    chosen: tuple = ()
+    for action in draw(st.lists(actions, max_size=3)):
+        try:
+            chosen = Bucket(1, 1, (*chosen, action)).actions
+        except FlowError:
+            continue
+    return Bucket(draw(st.sampled_from(GROUPS)), draw(st.sampled_from([1, 2])), chosen)
+
+
+entries = st.one_of(flows(), flows(), flows(), buckets())
 
 
 @st.composite
@@ -140,7 +159,7 @@ def pipelines(draw: st.DrawFn, max_size: int) -> list:
     if draw(st.booleans()):
         setting = draw(st.sampled_from(_SETS[:6]))
         chosen.append(Bucket(1, 1, (setting, draw(outputs))))
-        chosen.append(Bucket(1, 2, (draw(outputs), Resubmit(2))))
+        chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:6])), Resubmit(2))))
     return distinct(chosen)
 
 

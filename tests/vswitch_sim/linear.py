@@ -1,6 +1,6 @@
 """The linear twin of the switch: the same flows, read off a list by the words of the manual.
 
-It knows packets as dictionaries of fields (those the packet lacks are not in it), scans every
+It knows packets as dictionaries of fields (those the packet lacks match as zero), scans every
 flow for every lookup, caches nothing, and has scapy build what leaves.
 """
 
@@ -78,9 +78,7 @@ class LinearSwitch:
 
 
 def covers(match: Match, packet: dict[str, int]) -> bool:
-    return all(
-        name in packet and packet[name] & mask == value for name, value, mask in match.fields
-    )
+    return all(packet.get(name, 0) & mask == value for name, value, mask in match.fields)
 
 
 @define
@@ -91,6 +89,7 @@ class _Run:
     drops: Counter = field(factory=Counter)
     passed: list = field(factory=list)
     steps: int = 0
+    at: int = 0
 
     def result(self, spec: Spec, tun_id: int) -> list:
         packet = dict.fromkeys(NOT_IN_FRAME, 0) | spec.fields
@@ -149,7 +148,9 @@ class _Run:
             self.output(action.port, packet)
         elif isinstance(action, Resubmit):
             self.step(depth)
-            self.table(action.table, packet, depth + 1)
+            here, self.at = self.at, action.table
+            self.table(action.table, packet, depth + (action.table <= here))
+            self.at = here
         elif isinstance(action, Group):
             self.step(depth)
             buckets = [b for b in self.switch.buckets if b.group == action.group]

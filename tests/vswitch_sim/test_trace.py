@@ -20,9 +20,10 @@ IPV4 = Match.of(eth_type=0x0800)
 FLOWS = (
     Flow(0, 100, Match.of(in_port=1, eth_type=0x0800), (SetField("reg0", 7), Resubmit(1)), 0xC0DE),
     Flow(1, 5, IPV4, (DecTtl(), SetField("tun_id", 9), Group(1), Resubmit(2))),
-    Flow(3, 1, Match(), ()),
+    Flow(3, 1, Match(), (Output(1), Resubmit(4))),
+    Flow(4, 1, Match(), ()),
     Bucket(1, 1, (Output(2),)),
-    Bucket(1, 2, (SetField("reg1", 1), Output(1), Resubmit(3))),
+    Bucket(1, 2, (SetField("reg1", 1), Resubmit(3))),
 )
 
 TEXT = """\
@@ -43,10 +44,13 @@ bridge("hv1")
             output:2
          bucket 2
             set_field:0x1->reg1
-            output:1    >> skipped: the packet came from this port
             resubmit(,3)
              3. priority 1
-                drop
+                output:1    >> skipped: the packet came from this port
+                resubmit(,4)
+                 4. priority 1
+                    drop
+                    => reg0=0x7,reg1=0x1,tun_id=0x9
                 => reg0=0x7,reg1=0x1,tun_id=0x9
         resubmit(,2)
          2. No match.
@@ -74,10 +78,10 @@ def test_a_trace_reads_like_ofproto_trace():
 
 def test_a_trace_is_data():
     trace = traced()
-    assert [table.table for table in trace.tables] == [0, 1, 3, 2]
-    assert [flow.cookie for flow in trace.flows] == [0xC0DE, 0, 0]
+    assert [table.table for table in trace.tables] == [0, 1, 3, 4, 2]
+    assert [flow.cookie for flow in trace.flows] == [0xC0DE, 0, 0, 0]
     assert trace.tables[2].registers == {"reg0": 7, "reg1": 1, "tun_id": 9}
-    assert trace.tables[3].flow is None
+    assert trace.tables[4].flow is None
     assert [egress.port for egress in trace.egress] == [2]
     buckets = trace.tables[1].actions[2].buckets
-    assert [bucket.bucket for bucket in buckets] == list(FLOWS[3:])
+    assert [bucket.bucket for bucket in buckets] == list(FLOWS[4:])
