@@ -160,6 +160,7 @@ class Database:
 
     def _commit(self, change: Callable[[ovs.db.idl.Transaction], None]) -> None:
         """Commit a change, anew if others were faster, and wait until the daemon did it."""
+        self._initialize()
         for _ in range(TRIES_MAX):
             transaction = ovs.db.idl.Transaction(self._idl)
             change(transaction)
@@ -175,6 +176,15 @@ class Database:
                 raise refusal(str(self._target), f"the database refuses: {transaction.get_error()}")
             self._idl.run()
         raise refusal(str(self._target), f"others changed the same rows {TRIES_MAX} times")
+
+    def _initialize(self) -> None:
+        """Give a new database the one row that all others hang on, as `ovs-vsctl init` does."""
+        rows = self._idl.tables["Open_vSwitch"].rows
+        if not rows:
+            transaction = ovs.db.idl.Transaction(self._idl)
+            transaction.insert(self._idl.tables["Open_vSwitch"])
+            transaction.commit_block()
+            self._wait(lambda: bool(rows), "cannot be initialized")
 
     def _wait_carried_out(self, number: int) -> None:
         """Wait until the daemon has done what the database said when `next_cfg` was `number`."""

@@ -83,7 +83,7 @@ class Difference:
         """The bundle, a message a line."""
         return [
             *(f"group add_or_mod {text}" for text in self.groups_come.values()),
-            *(f"flow delete_strict {key}" for key in self.flows_gone if key not in self.flows_come),
+            *(f"flow delete_strict {key}" for key in self.flows_gone),
             *(f"flow add {text}" for text in self.flows_come.values()),
             *(
                 f"group delete group_id={number}"

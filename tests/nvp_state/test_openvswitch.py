@@ -133,8 +133,10 @@ def apply_command(real, host, bridge, *more, document=THREE_TIER):
 
 
 def dump(real, bridge):
+    """Flows and groups of a bridge; both in an order that says nothing."""
     found = Bridge(real, bridge)
-    return found.ofctl("dump-flows", "--no-stats"), found.ofctl("dump-groups")
+    flows, groups = found.ofctl("dump-flows", "--no-stats"), found.ofctl("dump-groups")
+    return sorted(flows.splitlines()[1:]), sorted(groups.splitlines()[1:])
 
 
 def test_the_command_says_what_it_changes_and_changes_nothing_twice(real):
@@ -350,6 +352,14 @@ def test_what_has_no_room_in_open_vswitch_is_told_before_anything_is_done(real, 
     assert BRIDGE not in real.vsctl("list-br").split()
 
 
+def test_a_new_database_is_initialized(tmp_path):
+    with OpenVSwitch(tmp_path / "ovs") as fresh:
+        fresh.vsctl("--no-wait", "destroy", "Open_vSwitch", ".")
+        status, out, _ = apply_command(fresh, "hv1", BRIDGE)
+        assert (status, out.split(": ")[1][:14]) == (0, "1 bridge added")
+        assert BRIDGE in fresh.vsctl("list-br").split()
+
+
 def test_a_daemon_that_does_not_run_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("nvp_state.openvswitch.database.ANSWER_SECONDS_MAX", 0.2)
     with OpenVSwitch(tmp_path / "ovs") as stopped:
@@ -368,11 +378,7 @@ def test_any_pipeline_is_made_by_differences_and_taken_back(real):
     bridge = real.add_bridge("pipe")
     openflow = OpenFlow(target(real, "pipe"))
 
-    def has():
-        flows, groups = dump(real, "pipe")
-        return sorted(flows.splitlines()[1:]), groups.splitlines()[1:]
-
-    before = has()
+    before = dump(real, "pipe")
 
     @settings(phases=[Phase.generate], database=None, max_examples=25, deadline=None)
     @given(pipelines(max_size=10))
@@ -380,11 +386,11 @@ def test_any_pipeline_is_made_by_differences_and_taken_back(real):
         flows, groups = flow_lines(entries), group_lines(entries)
         difference = openflow.difference(flows, groups)
         openflow.change(difference)
-        after = has()
+        after = dump(real, "pipe")
         openflow.change(difference.reversed())
-        assert has() == before
+        assert dump(real, "pipe") == before
         bridge.replace(flows, groups.values())
-        assert has() == after
+        assert dump(real, "pipe") == after
         bridge.replace(())
 
     follow()
