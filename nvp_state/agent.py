@@ -58,6 +58,13 @@ class Agent:
         return FlowUpdate(remove=removed, add=added)
 
 
+def installed(delta: HostDelta) -> list[Flow | Bucket]:
+    """What an agent installs in an empty switch: flows by table and rank, then buckets."""
+    switch = Switch("")
+    Agent(switch).apply(delta)
+    return [*switch.flows(), *switch.buckets()]
+
+
 def _entries(flows: Iterable[Row], buckets: Iterable[Row]) -> Iterable[tuple[Row, Entry]]:
     for row in flows:
         flow = to_flow(*row)

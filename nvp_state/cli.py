@@ -4,11 +4,12 @@ Mistakes go to standard error and make the exit status 1; a traceback is a fault
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import hexdigits
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import click
 from rich.console import Console
@@ -23,6 +24,7 @@ from nvp_state.origin import origin_of, rows_of
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+PROGRESS_AFTER_SECONDS = 1.0
 DEMO_DOCUMENT = Path("examples/three_tier.json")
 
 _DOCUMENT: Decorator = click.argument("document", type=click.Path(path_type=Path))
@@ -128,6 +130,48 @@ def trace(
 @main.command()
 @_DOCUMENT
 @_RULES
+@click.option("--host", required=True, help="Which of DOCUMENT's hosts the switch is.")
+@click.option(
+    "--switch",
+    required=True,
+    metavar="ovs:FOLDER[,bridge=NAME][,datapath=TYPE]",
+    help="The switch: an Open vSwitch by the folder of its sockets, such as /var/run/openvswitch. "
+    "NAME is br-int unless you say otherwise; the bridge is made if need be, with TYPE as its "
+    "datapath (netdev is the userspace one; without it, the kernel's).",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
+def apply(document: Path, rules: tuple[Path, ...], host: str, switch: str, dry_run: bool) -> None:
+    """Give a real Open vSwitch the ports, tunnels, groups and flows of a host of DOCUMENT.
+
+    Only differences are made, so applying again changes nothing. Flows and groups change in one
+    bundle: a packet sees all of it or nothing, and a refused flow undoes the rest.
+
+    A VIF is the interface with the logical port's name in external_ids:iface-id; where there is
+    none, one of type internal is made. Tunnels are Geneve, to the other hosts' IPs. Flows that
+    are not DOCUMENT's are removed from the bridge, interfaces that others attached stay.
+    """
+    with _guard():
+        from nvp_state import openvswitch  # noqa: PLC0415 - needs ovs, which others do not
+
+        target = openvswitch.Target.of(switch)
+        with Progress() as progress:
+            progress.tell(f"computing the flows of {document}")
+            state = _network(document, rules)
+            done = openvswitch.apply(state, host, target, dry_run=dry_run, tell=progress.tell)
+    if dry_run:
+        for line in done.lines():
+            click.echo(line)
+    counts = ", ".join(
+        f"{count} {name if count > 1 else name.replace('s ', ' ')}"
+        for name, count in done.counts().items()
+    )
+    would = "would be: " if dry_run and counts else ""
+    click.echo(f"{host} on {target}: {would}{counts or 'nothing to change'}")
+
+
+@main.command()
+@_DOCUMENT
+@_RULES
 def check(document: Path, rules: tuple[Path, ...]) -> None:
     """Read DOCUMENT and say what is wrong with it, and what the rules find odd about it."""
     with _guard():
@@ -170,6 +214,26 @@ def _frame(lab: Emulation, source: str, destination: str, tcp: int | None, arp: 
     return guests.ping_frame(source, destination)
 
 
+class Progress:
+    """Says on standard error what is being done, from when it has taken a second."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._status = Console(stderr=True).status("")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def tell(self, what: str) -> None:
+        """Name what is done next."""
+        self._status.update(f"{what} …")
+        if time.monotonic() - self._start > PROGRESS_AFTER_SECONDS:
+            self._status.start()
+
+
 def _network(document: Path, rules: tuple[Path, ...]) -> NetworkState:
     state = NetworkState(rules)
     state.load(document)
@@ -184,7 +248,8 @@ def _guard() -> Iterator[None]:
     except (StateError, nlog.RuleError, nlog.TransactionError, OSError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
-        _fail(f"{error}: install the demonstration's libraries with `pip install 'nlog[demo]'`")
+        extra = "openvswitch" if (error.name or "").startswith("ovs") else "demo"
+        _fail(f"{error}: install what this command needs with `pip install 'nlog[{extra}]'`")
 
 
 def _fail(message: str) -> NoReturn:

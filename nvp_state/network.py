@@ -7,6 +7,7 @@ step refuses, neither has changed, the store is reverted, and the state is what 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address
 from os import PathLike
 from typing import Any
 
@@ -105,6 +106,17 @@ class NetworkState:
         known.sort(key=lambda flow: (flow.table, -flow.priority, str(flow.match)))
         buckets = [to_bucket(*row[1:]) for row in engine["physical_bucket"].where(host=host)]
         return [*known, *sorted(buckets, key=lambda bucket: bucket.identity)]
+
+    def rows(self, host: str) -> HostDelta:
+        """All rows that rules give a host, as an agent takes them. StateError if there is none."""
+        self.require_host(host)
+        engine = self.physical.engine
+        found = {table: list(engine[table].where(host=host)) for table in OUTPUTS}
+        return by_host(found, {}).get(host, HostDelta())
+
+    def tunnels(self, host: str) -> list[tuple[str, IPv4Address, int]]:
+        """A host's tunnels: (remote host, its IP, port number). StateError if there is none."""
+        return sorted(self.rows(host).tunnels_added)
 
     def warnings(self) -> list[tuple[str, str, str]]:
         """What rules find odd about the network: (object, code, text)."""

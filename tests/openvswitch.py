@@ -11,7 +11,7 @@
 (OVS's own userspace datapath over ports that are files) and no kernel; they need no root. Both end
 with the process that started them, however that ends.
 
-Tunnels are Geneve, in earnest: each bridge has an underlay, a second bridge with one port, where
+Tunnels are Geneve, in earnest: one more bridge with one port is the underlay of all others, where
 encapsulated frames leave and arrive. `send` and `sent` wrap and unwrap them, so that a tunnel looks
 like any port that also has a tunnel key.
 
@@ -45,8 +45,8 @@ installed = pytest.mark.skipif(
 )
 
 START_SECONDS_MAX = 20
-LOCAL_MAC, REMOTE_MAC = "aa:55:aa:55:00:01", "aa:55:aa:55:00:02"
-LOCAL_IP = "192.0.2.254"
+UNDERLAY, UNDERLAY_MAC = "under", "aa:55:aa:55:00:01"
+UNDERLAY_NET = "192.0.2.0/24"
 GENEVE_PORT = 6081
 _OUTER = struct.Struct("!6s6sH BBHHHBBH4s4s HHHH BBHI")
 _PCAP_HEADER_BYTES, _PCAP_RECORD = 24, struct.Struct("=IIII")
@@ -78,19 +78,24 @@ class RealTrace:
 
 
 class OpenVSwitch:
-    """A database server and a switch daemon, with everything they have under `folder`."""
+    """A database server and a switch daemon, with everything they have under `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    `ip` is where its tunnels end, an address of 192.0.2.0/24.
+    """
+
+    def __init__(self, folder: Path, ip: str = "192.0.2.254") -> None:
         self.folder = folder
+        self.ip = IPv4Address(ip)
         folder.mkdir(parents=True, exist_ok=True)
         self.database = f"unix:{folder}/db.sock"
         self._environment = os.environ | {
             f"OVS_{name}DIR": str(folder) for name in ("RUN", "LOG", "DB", "SYSCONF")
         }
-        self._processes: list[subprocess.Popen] = []
+        self.processes: dict[str, subprocess.Popen] = {}
         self._start()
         self._control = _Control(folder / "vswitchd.ctl")
         self.received = 0
+        self.underlay = Underlay(self)
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +105,13 @@ class OpenVSwitch:
 
     def stop(self) -> None:
         """End both processes."""
-        for process in reversed(self._processes):
-            process.kill()
-            process.wait()
+        for program in reversed(list(self.processes)):
+            self.end(program)
+
+    def end(self, program: str) -> None:
+        """End one of them, `ovsdb-server` or `ovs-vswitchd`."""
+        self.processes[program].kill()
+        self.processes[program].wait()
 
     def appctl(self, command: str, *arguments: str) -> str:
         """What `ovs-appctl COMMAND ARGUMENT…` prints, over one lasting connection."""
@@ -134,18 +143,21 @@ class OpenVSwitch:
         """A bridge with dummy ports, and tunnels to remote IPs, by their OpenFlow numbers."""
         self.vsctl("add-br", name, *_dummy_bridge(name))
         bridge = Bridge(self, name)
-        bridge.show_ports_of_fragments()
+        # Otherwise flows would see the ports of first fragments as 0.
+        bridge.ofctl("set-frags", "nx-match")
         for port in ports:
             bridge.add_port(port)
         for port, remote in (tunnels or {}).items():
             bridge.add_tunnel(port, remote)
         return bridge
 
-    def wait_received(self) -> None:
-        """Wait until the datapath has done all it does with the frames that it was given.
+    def receive(self, interface: str, frame: bytes) -> None:
+        """Put a frame into a dummy interface, and wait until the datapath has done with it.
 
         One thread passes frames and answers commands, so what is counted here is done with.
         """
+        self.received += 1
+        self.appctl("netdev-dummy/receive", interface, frame.hex())
         while self._counted() < self.received:
             pass
 
@@ -173,15 +185,44 @@ class OpenVSwitch:
     def _spawn(self, *command: str) -> None:
         """Start a process that the kernel ends with ours."""
         with (self.folder / "console").open("ab") as console:
-            self._processes.append(
-                subprocess.Popen(
-                    ["setpriv", "--pdeathsig", "KILL", *command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=console,
-                    stderr=console,
-                    env=self._environment,
-                )
+            self.processes[command[0]] = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=self._environment,
             )
+
+
+class Underlay:
+    """The network below the tunnels of all bridges: one dummy port, and what left by it."""
+
+    def __init__(self, real: OpenVSwitch) -> None:
+        self._real = real
+        capture = real.folder / f"{UNDERLAY}.pcap"
+        real.vsctl(
+            *("add-br", UNDERLAY, *_dummy_bridge(UNDERLAY, f"other-config:hwaddr={UNDERLAY_MAC}")),
+            *("--", "add-port", UNDERLAY, f"{UNDERLAY}0", "--", "set", "interface", f"{UNDERLAY}0"),
+            *("type=dummy", f"options:tx_pcap={capture}", "ofport_request=1"),
+        )
+        wires = "in_port=1,actions=LOCAL\nin_port=LOCAL,actions=output:1\n"
+        management = f"unix:{real.folder}/{UNDERLAY}.mgmt"
+        real.run("ovs-ofctl", "add-flows", management, "-", text=wires)
+        real.appctl("netdev-dummy/ip4addr", UNDERLAY, f"{real.ip}/24")
+        real.appctl("ovs/route/add", UNDERLAY_NET, UNDERLAY)
+        self._capture = _Capture(capture)
+
+    def reach(self, remote: str) -> None:
+        """Let tunnels go to a remote IP."""
+        self._real.appctl("tnl/neigh/set", UNDERLAY, remote, UNDERLAY_MAC)
+
+    def arrive(self, outer: bytes) -> None:
+        """Put an encapsulated frame in."""
+        self._real.receive(f"{UNDERLAY}0", outer)
+
+    def take(self) -> list[bytes]:
+        """The encapsulated frames that left since this was last asked."""
+        return self._capture.take()
 
 
 class Bridge:
@@ -193,14 +234,18 @@ class Bridge:
         self.management = f"unix:{real.folder}/{name}.mgmt"
         self.tunnels: dict[int, IPv4Address] = {}
         self._captures: dict[int, _Capture] = {}
-        self._underlay: _Capture | None = None
         self._numbers: dict[int, int] = {}
 
-    def add_port(self, number: int) -> None:
-        """A dummy port; its name is the bridge's with the number."""
+    def add_port(self, number: int, iface_id: str = "") -> None:
+        """A dummy port; its name is the bridge's with the number.
+
+        With an `iface_id` it is as a hypervisor attaches the VIF of that logical port, and gets
+        its number from elsewhere.
+        """
         name = f"{self.name}-{number}"
         capture = self.real.folder / f"{name}.pcap"
-        options = ("type=dummy", f"options:tx_pcap={capture}", f"ofport_request={number}")
+        request = f"external_ids:iface-id={iface_id}" if iface_id else f"ofport_request={number}"
+        options = ("type=dummy", f"options:tx_pcap={capture}", request)
         self.real.vsctl("add-port", self.name, name, "--", "set", "interface", name, *options)
         self._captures[number] = _Capture(capture)
         self._numbers = {}
@@ -211,28 +256,15 @@ class Bridge:
         options = ("type=geneve", f"options:remote_ip={remote}", "options:key=flow")
         command = ("add-port", self.name, name, "--", "set", "interface", name, *options)
         self.real.vsctl(*command, f"ofport_request={number}")
-        self.join_underlay({number: remote})
+        self.know_tunnels({**{port: str(ip) for port, ip in self.tunnels.items()}, number: remote})
 
-    def join_underlay(self, tunnels: Mapping[int, str]) -> None:
+    def know_tunnels(self, tunnels: Mapping[int, str]) -> None:
         """Let tunnels that the bridge has, by number and remote IP, send and receive."""
-        below, appctl = f"{self.name}-u", self.real.appctl
-        if self._underlay is None:
-            capture = self.real.folder / f"{below}.pcap"
-            self.real.vsctl(
-                *("add-br", below, *_dummy_bridge(below, f"other-config:hwaddr={LOCAL_MAC}")),
-                *("--", "add-port", below, f"{below}0", "--", "set", "interface", f"{below}0"),
-                *("type=dummy", f"options:tx_pcap={capture}", "ofport_request=1"),
-            )
-            wires = "in_port=1,actions=LOCAL\nin_port=LOCAL,actions=output:1\n"
-            management = f"unix:{self.real.folder}/{below}.mgmt"
-            self.real.run("ovs-ofctl", "add-flows", management, "-", text=wires)
-            appctl("netdev-dummy/ip4addr", below, f"{LOCAL_IP}/24")
-            self._underlay = _Capture(capture)
+        self.tunnels = {}
+        self._numbers = {}
         for number, remote in tunnels.items():
             self.tunnels[number] = IPv4Address(remote)
-            self._numbers = {}
-            appctl("ovs/route/add", f"{remote}/32", below)
-            appctl("tnl/neigh/set", below, remote, REMOTE_MAC)
+            self.real.underlay.reach(remote)
 
     def replace(self, flows: Iterable[str], groups: Iterable[str] = ()) -> None:
         """Make these the only flows and groups, in one bundle, and forget what is cached."""
@@ -241,10 +273,6 @@ class Bridge:
         lines += [f"flow add {flow}" for flow in flows]
         self.ofctl("bundle", "-", text="\n".join(lines) + "\n")
         self.real.appctl("revalidator/purge")
-
-    def show_ports_of_fragments(self) -> None:
-        """Let flows see the ports of first fragments, which by default are 0 to them."""
-        self.ofctl("set-frags", "nx-match")
 
     def add_meter(self, meter: str) -> None:
         """Add a meter, such as `meter=1,pktps,bands=type=drop,rate=1`."""
@@ -269,7 +297,7 @@ class Bridge:
         """What the bridge would do with a frame; `tun_id` if it comes by a tunnel."""
         flow = f"in_port={in_port}"
         if tun_id is not None:
-            flow += f",tun_id={tun_id:#x},tun_src={self.tunnels[in_port]},tun_dst={LOCAL_IP}"
+            flow += f",tun_id={tun_id:#x},tun_src={self.tunnels[in_port]},tun_dst={self.real.ip}"
         text = self.real.appctl("ofproto/trace", self.name, flow, frame.hex())
         last = dict(re.findall(r"^(Megaflow|Datapath actions): (.*)$", text, re.MULTILINE))
         actions = last["Datapath actions"]
@@ -277,13 +305,11 @@ class Bridge:
 
     def send(self, in_port: int, frame: bytes, tun_id: int = 0) -> None:
         """Put a real frame into a port, and wait until all is done with it."""
-        self.real.received += 1
-        port = f"{self.name}-{in_port}"
         if in_port in self.tunnels:
-            frame = _encapsulated(self.tunnels[in_port], frame, tun_id)
-            port = f"{self.name}-u0"
-        self.real.appctl("netdev-dummy/receive", port, frame.hex())
-        self.real.wait_received()
+            ends = self.tunnels[in_port], self.real.ip
+            self.real.underlay.arrive(_encapsulated(*ends, frame, tun_id))
+        else:
+            self.real.receive(f"{self.name}-{in_port}", frame)
 
     def sent(self) -> dict[int, list[tuple[int, bytes]]]:
         """What left since this was last asked: (tunnel key, frame) by port; no empty lists."""
@@ -291,7 +317,7 @@ class Bridge:
             port: [(0, it) for it in capture.take()] for port, capture in self._captures.items()
         }
         by_remote = {remote: port for port, remote in self.tunnels.items()}
-        for outer in [] if self._underlay is None else self._underlay.take():
+        for outer in self.real.underlay.take():
             remote, key, frame = _decapsulated(outer)
             left.setdefault(by_remote[remote], []).append((key, frame))
         return {port: frames for port, frames in left.items() if frames}
@@ -386,18 +412,17 @@ def _dummy_bridge(name: str, *more: str) -> tuple[str, ...]:
     return (*front, versions, *more)
 
 
-def _encapsulated(source: IPv4Address, frame: bytes, key: int) -> bytes:
-    macs = (bytes.fromhex(mac.replace(":", "")) for mac in (LOCAL_MAC, REMOTE_MAC))
+def _encapsulated(source: IPv4Address, local: IPv4Address, frame: bytes, key: int) -> bytes:
+    mac = bytes.fromhex(UNDERLAY_MAC.replace(":", ""))
     udp_bytes = 8 + 8 + len(frame)
-    addresses = source.packed + IPv4Address(LOCAL_IP).packed
+    addresses = source.packed + local.packed
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + udp_bytes, 0, 0x4000, 64, 17, 0) + addresses
     total = sum(struct.unpack("!10H", ip))
     total = (total & 0xFFFF) + (total >> 16)
     ip = ip[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + ip[12:]
     udp = struct.pack("!HHHH", 50000, GENEVE_PORT, udp_bytes, 0)
-    return (
-        b"".join(macs) + b"\x08\0" + ip + udp + struct.pack("!BBHI", 0, 0, 0x6558, key << 8) + frame
-    )
+    geneve = struct.pack("!BBHI", 0, 0, 0x6558, key << 8)
+    return mac + mac + b"\x08\0" + ip + udp + geneve + frame
 
 
 def _decapsulated(outer: bytes) -> tuple[IPv4Address, int, bytes]:

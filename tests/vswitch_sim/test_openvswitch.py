@@ -9,7 +9,12 @@ A field, an action or a kind of frame is added to the comparison by adding it to
 `flows` and `frames`.
 """
 
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -126,10 +131,46 @@ def compare_frame(bridge: Bridge, switch: Switch, arrival, frame: bytes) -> set[
     for copy in switch.process(in_port, frame, tun_id):
         left.setdefault(copy.port, []).append((copy.tun_id * (copy.port == TUNNEL), copy.frame))
     bridge.send(in_port, frame, tun_id)
-    assert left == bridge.sent(), both_traces(bridge, switch, arrival, frame)
+    payload = later_fragment_payload(frame)
     copies = [copy for copies in left.values() for _, copy in copies]
+    assert not payload or all(copy.endswith(payload) for copy in copies)
+    ours, theirs = without(payload, left), without(payload, bridge.sent())
+    assert ours == theirs, both_traces(bridge, switch, arrival, frame)
     rewritten = any(copy != frame for copy in copies)
     return {"cases", *["left"] * bool(copies), *["rewritten"] * rewritten}
+
+
+def later_fragment_payload(frame: bytes) -> bytes:
+    """What a later fragment carries; nothing for any other frame.
+
+    Open vSwitch 3.1 takes it for a TCP or UDP header when it changes an address, and corrects a
+    checksum that is not there. Ours leaves it alone, which is asserted.
+    """
+    ip = 18 if frame[12:14] == b"\x81\0" else 14
+    if frame[ip - 2 : ip] != b"\x08\0" or not int.from_bytes(frame[ip + 6 : ip + 8]) & 0x1FFF:
+        return b""
+    return frame[ip + 4 * (frame[ip] & 15) :]
+
+
+def without(payload: bytes, left: dict) -> dict:
+    return {
+        port: [(key, one_zero(copy[: len(copy) - len(payload)])) for key, copy in copies]
+        for port, copies in left.items()
+    }
+
+
+def one_zero(frame: bytes) -> bytes:
+    """The frame; if it is an ICMP message of nothing but zeros, without its checksum.
+
+    That is the one header whose words can add up to the zero of which the complement is 0xffff.
+    Open vSwitch 3.1, once it rewrites the message, writes 0, which does not verify.
+    """
+    ip = 18 if frame[12:14] == b"\x81\0" else 14
+    message = ip + 4 * (frame[ip] & 15) if len(frame) > ip else 0
+    if frame[ip - 2 : ip] != b"\x08\0" or not message or frame[ip + 9] != 1:
+        return frame
+    blank = frame[: message + 2] + bytes(2) + frame[message + 4 :]
+    return frame if any(blank[message:]) or len(frame) < message + 8 else blank
 
 
 def compare_trace(bridge: Bridge, switch: Switch, arrival, frame: bytes) -> None:
@@ -234,6 +275,66 @@ def test_a_frame_passes_both_alike(bridge):
     assert bridge.sent() == {2: [(0, PING)]}
     assert any("tun_id=0x7" in flow for flow in bridge.datapath_flows())
     assert bridge.counters() == {1: (2, 84), 2: (1, 42)}
+
+
+def rewritten_by_both(bridge, match: Match, action: SetField, frame: bytes) -> list[bytes]:
+    entries = [Flow(0, 1, match, (action, Output(2)))]
+    switch = new_switch(entries)
+    install(bridge, entries)
+    bridge.send(1, frame)
+    ((_, theirs),) = bridge.sent()[2]
+    return [switch.process(1, frame)[0].frame, theirs]
+
+
+def test_open_vswitch_still_miscounts_a_message_of_zeros(bridge):
+    """Why `one_zero` is needed; when this fails, it is not any more."""
+    action = SetField("icmpv4_type", 0)
+    match = Match.of(eth_type=0x0800, ip_proto=1)
+    ours, theirs = rewritten_by_both(bridge, match, action, PING)
+    assert ours[34:] == bytes.fromhex("0000ffff00000000")
+    assert theirs[34:] == bytes.fromhex("0000000000000000")
+
+
+def test_open_vswitch_still_damages_later_fragments(bridge):
+    """Why `later_fragment_payload` is needed; when this fails, it is not any more."""
+    payload = b"\xaa" * 40
+    frame = PING[:14] + bytes.fromhex("4500003c000000644006664b0a0000010a000002") + payload
+    action = SetField("ipv4_dst", 0x0A000003)
+    ours, theirs = rewritten_by_both(bridge, Match.of(eth_type=0x0800), action, frame)
+    assert ours[:34] == theirs[:34]
+    assert ours[34:] == payload
+    assert [place for place in range(40) if theirs[34 + place] != 0xAA] == [17]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.openvswitch import OpenVSwitch
+
+real = OpenVSwitch(Path(sys.argv[1]))
+print(*[process.pid for process in real.processes.values()], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_nothing_outlives_the_process_that_started_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    running = {Path("/proc", number) for number in done.stdout.split()}
+    assert len(running) == 2
+    end = time.monotonic() + 10
+    while any(map(alive, running)):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def alive(process: Path) -> bool:
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_a_refused_flow_is_named(bridge):
