@@ -23,8 +23,8 @@ PYTHON_FOLDERS := $(foreach folder,$(FOLDERS),$(if $(shell find $(folder) -name 
 CORE_ROOMS := nlog/engine vswitch_sim/datapath
 CORE_SOURCES := $(wildcard $(CORE_ROOMS:=/core/*.cc))
 BINDINGS := $(wildcard $(CORE_ROOMS:=/*.cc))
-EXTENSION_FILES := $(BINDINGS) $(CORE_SOURCES) $(wildcard $(CORE_ROOMS:=/*.h) \
-                  $(CORE_ROOMS:=/core/*.h))
+EXTENSION_FILES := $(BINDINGS) $(CORE_SOURCES) \
+                   $(wildcard $(CORE_ROOMS:=/*.h) $(CORE_ROOMS:=/core/*.h))
 FLOOR_FILES := $(wildcard benchmarks/floor/*.cc benchmarks/floor/*.h)
 CORE_TEST_FOLDERS := tests/core tests/datapath
 CXX_FILES := $(EXTENSION_FILES) $(FLOOR_FILES) \
@@ -126,9 +126,8 @@ bench: build $(STAMPS)/extra-bench ## measure the engine beside its rivals; BENC
 	@$(VENV_PYTHON) -m benchmarks --json build/bench.json --plots build/bench $(BENCH)
 
 clean: ## remove all that was built, .venv included
-	rm -rf $(VENV) build dist *.egg-info $(CORE_ROOMS:=/_core*.so) .hypothesis .mypy_cache \
-	  .pytest_cache \
-	  .ruff_cache
+	rm -rf $(VENV) build dist *.egg-info $(CORE_ROOMS:=/_core*.so) \
+	  .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(FOLDERS) -name __pycache__ -prune -exec rm -rf {} +
 
 toolchain:

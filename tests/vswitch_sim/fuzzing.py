@@ -15,7 +15,7 @@ from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
 from vswitch_sim import Flow, FlowUpdate, Match, Output, SetField, Switch
-from vswitch_sim.packet import parse
+from vswitch_sim.datapath._core import parse
 from vswitch_sim.tunnel import (
     Nic,
     Offload,

@@ -7,8 +7,8 @@ import pytest
 from tests.vswitch_sim.random_pipelines import Chooser
 from vswitch_sim import Flow, Match
 from vswitch_sim.classifier import STAGES, Classifier, FlowEntry
+from vswitch_sim.datapath._core import parse
 from vswitch_sim.fields import DATAPATH_MASK, FIELDS, PIPELINE_MASK
-from vswitch_sim.packet import parse
 
 ETH_TYPE = FIELDS["eth_type"].key_mask
 

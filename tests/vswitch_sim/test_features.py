@@ -29,8 +29,8 @@ from vswitch_sim import (
     Switch,
     TopologyError,
 )
+from vswitch_sim.datapath._core import parse
 from vswitch_sim.fields import FIELDS
-from vswitch_sim.packet import parse
 
 MACS = [f"0a:00:00:00:00:{n:02x}" for n in range(6)]
 

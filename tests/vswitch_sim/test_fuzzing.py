@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.vswitch_sim.fuzzing import TUNNELS, mutated, visit
-from vswitch_sim.packet import parse
+from vswitch_sim.datapath._core import parse
 from vswitch_sim.tunnel import Nic, Offload, TunnelEnd, Work, finish
 from vswitch_sim.tunnel.inner import read_inner, verify
 
