@@ -4,8 +4,10 @@ from hypothesis import strategies as st
 
 from tests.vswitch_sim.frames import IPS, MACS, PORTS
 from vswitch_sim import (
+    FIELDS,
     FLOOD,
     IN_PORT,
+    OFPVID_PRESENT,
     Action,
     Bucket,
     Clone,
@@ -22,6 +24,7 @@ from vswitch_sim import (
     Resubmit,
     SetField,
 )
+from vswitch_sim.subfield import Subfield
 
 TABLES = (0, 1, 2)
 GROUPS = (1, 2)
@@ -68,6 +71,8 @@ _SETS = (
     SetField("reg0", 2, 2),
     SetField("eth_src", 0, 1 << 40),
     SetField("eth_dst", MACS[1]),
+    SetField("eth_src", MACS[2]),
+    Move("eth_src", "eth_dst"),
     SetField("vlan_vid", 0x1007),
     SetField("vlan_pcp", 7),
     SetField("arp_op", 2),
@@ -82,7 +87,6 @@ _SETS = (
     SetField("udp_src", 0),
     SetField("icmpv4_type", 0),
     SetField("icmpv4_code", 3),
-    Move("eth_src", "eth_dst"),
     Move("ipv4_src", "ipv4_dst"),
     Move("reg0", "metadata"),
     Move("arp_spa", "reg1"),
@@ -100,10 +104,10 @@ outputs = st.sampled_from(
 actions: st.SearchStrategy[Action] = st.one_of(
     outputs,
     st.sampled_from(_SETS),
-    st.sampled_from(_SETS[:6]),  # that any packet has
+    st.sampled_from(_SETS[:10]),  # that any packet has
     st.sampled_from(TABLES).map(Resubmit),
     st.sampled_from(GROUPS).map(Group),
-    st.builds(Clone, st.lists(outputs | st.sampled_from(_SETS[:8]), max_size=2)),
+    st.builds(Clone, st.lists(outputs | st.sampled_from(_SETS[:10]), max_size=2)),
 )
 
 
@@ -126,12 +130,28 @@ def flows(draw: st.DrawFn) -> Flow:
     priority = draw(st.sampled_from([1, 2]))
     chosen: list = []
     for action in draw(st.lists(actions, min_size=1, max_size=4)):
-        try:
-            Flow(table, priority, match, (action,))
-        except FlowError:
-            continue
-        chosen.append(action)
+        for fields in ({}, _needs(action)):
+            try:
+                promised = Match.of(**fields | {name: match[name] for name in match})
+                Flow(table, priority, promised, (*chosen, action))
+            except FlowError:
+                continue
+            match = promised
+            chosen.append(action)
+            break
     return Flow(table, priority, match, tuple(chosen))
+
+
+def _needs(action: Action) -> dict[str, tuple[int, int]]:
+    """What a match must say so that a flow may set the action's field."""
+    match action:
+        case SetField(field="vlan_vid"):
+            return {"vlan_vid": (OFPVID_PRESENT, OFPVID_PRESENT)}
+        case SetField(field=name) | Move(destination=Subfield(name=name)):
+            pass
+        case _:
+            name = "ip_ttl"
+    return {name: (value, mask) for name, value, mask in FIELDS[name].conditions[0]}
 
 
 @st.composite
@@ -159,14 +179,14 @@ def pipelines(draw: st.DrawFn, max_size: int) -> list:
     chosen: list = draw(st.lists(entries, max_size=max_size))
     for table in TABLES:
         if draw(st.integers(0, 3)):
-            some = tuple(draw(st.lists(st.sampled_from(_SETS[:6]), max_size=1)))
+            some = tuple(draw(st.lists(st.sampled_from(_SETS[:10]), max_size=1)))
             then = (Resubmit(table + 1),) if table < max(TABLES) and draw(st.booleans()) else ()
             flood = (Group(draw(st.sampled_from(GROUPS))),) if draw(st.booleans()) else ()
             chosen.append(Flow(table, 0, Match(), (*some, *then, *flood, draw(outputs))))
     if draw(st.booleans()):
-        setting = draw(st.sampled_from(_SETS[:6]))
+        setting = draw(st.sampled_from(_SETS[:10]))
         chosen.append(Bucket(1, 1, (setting, Output(draw(st.sampled_from(SWITCH_PORTS))))))
-        chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:6])), Resubmit(2))))
+        chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:10])), Resubmit(2))))
     return distinct(chosen)
 
 
