@@ -9,13 +9,10 @@ A document says all there is; fields and sections it does not know are errors, s
 `enabled` is not read as its default. All problems of a document are reported at once, each with
 the object it is in.
 
-In a canonical document everything stands in the order of the entities, ports inside their
-switch; addresses are canonical text; fields that have their default value are left out, and so are
-empty sections. So a document that is written this way comes back as it was, and loading any dump
-gives equal entities in the same order.
-
-`routers` and `routes` may be there but must be empty: this version carries L2 networks, and a
-network carried in part would be another network.
+In a canonical document everything stands in the order of the entities, ports inside their switch
+or router; addresses are canonical text; fields that have their default value are left out, and so
+are empty sections. So a document that is written this way comes back as it was, and loading any
+dump gives equal entities in the same order.
 """
 
 import json
@@ -26,16 +23,18 @@ from typing import Any
 
 import attrs
 
-from nvp_state.entities import Acl, Entity, Host, Port, Switch, title
+from nvp_state.entities import KINDS, Entity, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.plain_data import parse_data, read_data, write_data
 
 Document = dict[str, list[dict[str, Any]]]
 
-_SECTIONS: dict[str, type[Entity]] = {"hosts": Host, "switches": Switch, "acls": Acl}
-_NOT_CARRIED = {"routers": "router", "routes": "route"}
-_NESTED: dict[type[Entity], str] = {Switch: "ports"}
-_FROM_CONTEXT: dict[type[Entity], str] = {Port: "switch"}
+_SECTIONS: dict[str, type[Entity]] = {
+    kind.section: kind for kind in KINDS.values() if not kind.owner
+}
+_NESTED: dict[type[Entity], type[Entity]] = {
+    KINDS[kind.owner]: kind for kind in KINDS.values() if kind.owner
+}
 
 
 def load_document(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[Entity, ...]:
@@ -77,28 +76,30 @@ def save_document(path: str | PathLike[str], entities: Iterable[Entity]) -> None
 def dump_document(entities: Iterable[Entity]) -> Document:
     """Return the canonical document of entities, which refer to nothing outside of them."""
     document: Document = {section: [] for section in _SECTIONS}
-    sections = {kind: document[section] for section, kind in _SECTIONS.items()}
-    ports: dict[str, list[dict[str, Any]]] = {}
+    owners: dict[tuple[str, Any], dict[str, Any]] = {}
     for entity in entities:
         fields = _fields_of(entity)
-        if isinstance(entity, Port):
-            ports.setdefault(entity.switch, []).append(fields)
+        if entity.owner:
+            owner = owners[entity.owner, getattr(entity, entity.owner)]
+            owner.setdefault(entity.section, []).append(fields)
         else:
-            sections[type(entity)].append(fields)
-    for switch in document["switches"]:
-        if switch["name"] in ports:
-            switch["ports"] = ports[switch["name"]]
+            owners[entity.kind, entity.key] = fields
+            document[entity.section].append(fields)
     return {section: objects for section, objects in document.items() if objects}
 
 
 def _fields_of(entity: Entity) -> dict[str, Any]:
     """What a document says of an entity: the fields that are not as they would be anyway."""
     return {
-        field.name: getattr(entity, field.name)
+        field.name: _plain(getattr(entity, field.name))
         for field in attrs.fields(type(entity))
-        if field.name != _FROM_CONTEXT.get(type(entity))
+        if field.name != entity.owner
         and getattr(entity, field.name) != field.default
     }
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 class _Reading:
@@ -114,18 +115,13 @@ class _Reading:
         if not isinstance(data, Mapping):
             text = f"is {_shape(data)}; a document is an object of {', '.join(_SECTIONS)}"
             raise StateError([Problem(self.name, "", text)])
-        known = [*_SECTIONS, *_NOT_CARRIED]
         for section in data:
-            if section not in known:
-                hint = did_you_mean(section, known)
+            if section not in _SECTIONS:
+                hint = did_you_mean(section, _SECTIONS)
                 self.problem(self.name, str(section), f"there is no such section{hint}")
         for section, kind in _SECTIONS.items():
             for place, value in self.listed(data, section, self.name, section):
                 self.entity(kind, value, place)
-        for section, kind_name in _NOT_CARRIED.items():
-            for place, value in self.listed(data, section, self.name, section):
-                text = f"{section} are not carried yet: this version carries L2 networks only"
-                self.problem(_named(kind_name, value) or place, "", text)
         if self.problems:
             raise StateError(self.problems)
         return tuple(self.entities)
@@ -148,7 +144,7 @@ class _Reading:
         called = _named(kind.kind, value) or place
         nested = _NESTED.get(kind)
         fields = {field.name: field for field in attrs.fields(kind) if field.name not in context}
-        known = [*fields, *([nested] if nested else [])]
+        known = [*fields, *([nested.section] if nested else [])]
         for field in value:
             if field not in known:
                 self.problem(
@@ -161,8 +157,9 @@ class _Reading:
         given = {name: value[name] for name in fields if name in value}
         self.build(kind, called, place, {**dict.fromkeys(missing), **given, **context}, missing)
         if nested:
-            for inner_place, inner in self.listed(value, nested, called, f"{place}.{nested}"):
-                self.entity(Port, inner, inner_place, switch=value.get("name"))
+            path = f"{place}.{nested.section}"
+            for inner_place, inner in self.listed(value, nested.section, called, path):
+                self.entity(nested, inner, inner_place, **{nested.owner: value.get("name")})
 
     def build(
         self,
@@ -176,7 +173,7 @@ class _Reading:
         try:
             entity = kind(**fields)
         except StateError as error:
-            silent = {*missing, _FROM_CONTEXT.get(kind)}
+            silent = {*missing, kind.owner}
             for problem in error.problems:
                 if problem.field not in silent:
                     self.problem(called, problem.field, problem.text)

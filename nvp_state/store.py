@@ -12,10 +12,10 @@ Entities go in and out through transactions (`nvp_state.transaction`):
 Invariants, after every commit:
 
 - What is referred to exists: a port's switch, its host if it has one, an ACL's switch.
-- No two hosts have one address.
-- Every host, switch and port has a tunnel key, unique among its kind; every port on a host has an
-  OpenFlow port number there, its `ofport`. Both are the smallest that were free and stay as
-  they are until the entity goes (or, for an `ofport`, the port moves to another host).
+- No two hosts have one address; no two entities numbered from one pool have one name.
+- Every host, datapath (switch or router) and port has a tunnel key, unique in its pool; every port
+  on a host has an OpenFlow port number there, its `ofport`. Both are the smallest that were free
+  and stay as they are until the entity goes (or, for an `ofport`, the port moves).
 
 Cost: a commit or a revert is in proportion to the change, not to the store. The store has no
 lock: one thread at a time.
@@ -38,7 +38,9 @@ class Store:
 
     def __init__(self) -> None:
         self._records: dict[str, dict[Key, Record]] = {kind: {} for kind in KINDS}
-        self._tunnel_keys = {kind: NumberPool() for kind in KINDS}
+        self._tunnel_keys = {
+            kind.numbered: NumberPool() for kind in KINDS.values() if kind.numbered
+        }
         self._ofports: dict[str, NumberPool] = {}
         self._referrers: dict[Reference, dict[Reference, None]] = {}
         self._host_of_ip: dict[str, str] = {}
@@ -144,9 +146,9 @@ class Store:
 
     def _allocated(self, record: Record) -> Record:
         """The record with the numbers it lacks."""
-        kind, host = record.entity.kind, _host_of(record.entity)
-        if not record.tunnel_key and kind != "acl":
-            record = evolve(record, tunnel_key=self._tunnel_keys[kind].allocate())
+        pool, host = record.entity.numbered, _host_of(record.entity)
+        if not record.tunnel_key and pool:
+            record = evolve(record, tunnel_key=self._tunnel_keys[pool].allocate())
         if not record.ofport and host is not None:
             record = evolve(record, ofport=self._pool(host).allocate())
         return record
@@ -164,7 +166,7 @@ class Store:
     def _numbers(self, record: Record | None) -> set[tuple[NumberPool, int]]:
         numbers = set()
         if record is not None and record.tunnel_key:
-            numbers.add((self._tunnel_keys[record.entity.kind], record.tunnel_key))
+            numbers.add((self._tunnel_keys[record.entity.numbered], record.tunnel_key))
         host = None if record is None else _host_of(record.entity)
         if record is not None and record.ofport and host is not None:
             numbers.add((self._pool(host), record.ofport))

@@ -30,7 +30,6 @@ from nvp_state.records import OFPORT_MAX, Change
 from nvp_state.store import Store
 
 _NAMED_MAX = 3
-_PLURALS = {"port": "ports", "acl": "ACLs"}
 
 
 class Transaction:
@@ -148,6 +147,7 @@ class _Outcome:
                 self._check_unused(reference)
             else:
                 self._check_references(entity)
+                self._check_name(reference)
         self._check_addresses()
         self._check_ofports()
 
@@ -156,6 +156,16 @@ class _Outcome:
             if self.entity(target) is None:
                 text = f"{title(*target)} does not exist{self._nearest(target)}"
                 self._problem((entity.kind, entity.key), field, text)
+
+    def _check_name(self, reference: Reference) -> None:
+        """Names of what is numbered from one pool tell apart: rules know things by names alone."""
+        kind, key = reference
+        pool = KINDS[kind].numbered
+        for other in KINDS.values():
+            if pool and other.numbered == pool and other.kind != kind:
+                if self.entity((other.kind, key)) is not None:
+                    text = f"there is a {other.kind} of this name; no {kind} may have it, too"
+                    self._problem(reference, "name", text)
 
     def _check_unused(self, reference: Reference) -> None:
         """What refers to a removed entity must go, or refer elsewhere, in this transaction too."""
@@ -230,4 +240,4 @@ def _listed(kind: str, names: list[str]) -> str:
     """A few names and the number of the others: `ports "a", "b", "c" and 4 more`."""
     shown = ", ".join(f'"{name}"' for name in names[:_NAMED_MAX])
     more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
-    return f"{kind if len(names) == 1 else _PLURALS[kind]} {shown}{more}"
+    return f"{kind if len(names) == 1 else KINDS[kind].plural} {shown}{more}"

@@ -1,0 +1,46 @@
+"""Entities: what a network is made of, checked one by one.
+
+    switching    hosts, logical switches, their ports
+    routing      logical routers, their ports, routes
+    access       access rules
+
+Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
+what it refers to, whether it is numbered) the class says itself (see `base`).
+"""
+
+from nvp_state.entities.access import Acl
+from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
+from nvp_state.entities.routing import Route, Router, RouterPort
+from nvp_state.entities.switching import Host, Port, Switch
+from nvp_state.errors import did_you_mean
+
+__all__ = [
+    "KINDS",
+    "Acl",
+    "Entity",
+    "Host",
+    "Key",
+    "Port",
+    "Reference",
+    "Route",
+    "Router",
+    "RouterPort",
+    "Switch",
+    "readable",
+    "references",
+    "require_kind",
+    "title",
+]
+
+KINDS: dict[str, type[Entity]] = {
+    kind.kind: kind for kind in (Host, Switch, Port, Router, RouterPort, Route, Acl)
+}
+"""The kinds of entities, those that are referred to before those that refer to them."""
+
+
+def require_kind(kind: str) -> str:
+    """Return a kind of entities. Raises ValueError, with the nearest, if there is none such."""
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise ValueError(f"{kind!r} is not a kind of entity: {known}{did_you_mean(kind, KINDS)}")
+    return kind
