@@ -1,5 +1,6 @@
 """Random matches, flows, buckets and updates over the domain of `frames`, so that they collide."""
 
+from attrs import evolve
 from hypothesis import strategies as st
 
 from tests.vswitch_sim.frames import IPS, MACS, PORTS
@@ -187,7 +188,14 @@ def pipelines(draw: st.DrawFn, max_size: int) -> list:
         setting = draw(st.sampled_from(_SETS[:10]))
         chosen.append(Bucket(1, 1, (setting, Output(draw(st.sampled_from(SWITCH_PORTS))))))
         chosen.append(Bucket(1, 2, (draw(st.sampled_from(_SETS[:10])), Resubmit(2))))
-    return distinct(chosen)
+    chosen = distinct(chosen)
+    watching = {it.group for it in chosen if isinstance(it, GroupType) and it.kind == "ff"}
+    return [
+        evolve(it, watch_port=it.watch_port or 1 if it.group in watching else None)
+        if isinstance(it, Bucket)
+        else it
+        for it in chosen
+    ]
 
 
 def update_between(has: list, wanted: list) -> FlowUpdate:

@@ -52,9 +52,7 @@ TUNNEL = 3
 LOCAL = 65534
 ARRIVALS = ((1, 0), (2, 0), (TUNNEL, 0), (TUNNEL, 7))
 ABANDONED = {"nested_too_deep", "too_many_steps"}
-UNSHRUNK = settings(
-    phases=[Phase.explicit, Phase.generate], database=None, derandomize=True
-)
+UNSHRUNK = settings(phases=[Phase.explicit, Phase.generate], database=None, derandomize=True)
 
 
 @pytest.fixture(scope="module")
