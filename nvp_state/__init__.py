@@ -11,7 +11,7 @@ is wrong with one that was refused.
 """
 
 from nvp_state.emulation import Delivery, Emulation
-from nvp_state.entities import Acl, Entity, Host, Port, Switch
+from nvp_state.entities import Acl, Entity, Host, Port, Route, Router, RouterPort, Switch
 from nvp_state.errors import ExpressionError, Problem, StateError
 from nvp_state.network import NetworkChange, NetworkState, NetworkTransaction
 from nvp_state.records import Change, Record
@@ -33,6 +33,9 @@ __all__ = [
     "Port",
     "Problem",
     "Record",
+    "Route",
+    "Router",
+    "RouterPort",
     "StateError",
     "Step",
     "Switch",

@@ -26,8 +26,8 @@ Row = tuple[Any, ...]
 
 RULES = Path(str(resources.files("nlog"))) / "rules"
 OUTPUTS = {"physical_flow": "flows", "physical_bucket": "buckets", "tunnel": "tunnels"}
-KEY_MAX = 0xFFFFFFFF
-PASSED_ON = ("datapath", "port_binding", "universal_flow", "universal_bucket")
+KEY_MAX = 0xFFFFFF
+PASSED_ON = ("datapath", "datapath_link", "port_binding", "universal_flow", "universal_bucket")
 
 
 @frozen

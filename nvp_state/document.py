@@ -93,8 +93,7 @@ def _fields_of(entity: Entity) -> dict[str, Any]:
     return {
         field.name: _plain(getattr(entity, field.name))
         for field in attrs.fields(type(entity))
-        if field.name != entity.owner
-        and getattr(entity, field.name) != field.default
+        if field.name != entity.owner and getattr(entity, field.name) != field.default
     }
 
 

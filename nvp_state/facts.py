@@ -6,11 +6,17 @@ business.
 
     logical    logical_switch(name, key)
                logical_port(name, ls, key, mac)
-               port_address(port, ip)                        ports with an IP address
+               port_address(port, ip)  port_address6(port, ip)    ports with an IP address
                port_security(port)  port_enabled(port)  port_unknown(port)    where the flag is set
                acl(id, ls, direction, priority, action)
                acl_term(acl, number, inport, outport, match) one for each term of its expression;
                                                              match is a list of (name, value, mask)
+               logical_router(name, key)
+               router_port(name, lr, key, mac)
+               router_address(port, ip, network)  router_address6(port, ip, network)
+               router_link(port, ls)  router_peer(port, peer)     what the port is joined to
+               route(id, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
+               route_discard(id, lr, prefix)
     physical   host(name, ip, key)
                vif(port, host, ofport)                       ports on a host
 
@@ -20,11 +26,24 @@ Invariant: the deltas of successive changes add up to the facts of all records; 
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import ip_interface
+from typing import Any
 
 from attrs import frozen
 
-from nvp_state.entities import Acl, Host, Port, Switch, readable
+from nvp_state.entities import (
+    DISCARD,
+    Acl,
+    Entity,
+    Host,
+    Port,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    readable,
+)
 from nvp_state.expression import normalise
 from nvp_state.records import Change, Record
 
@@ -55,16 +74,7 @@ class FactDelta:
 
 def facts_of_record(record: Record) -> tuple[Fact, ...]:
     """Return the facts that stand for an entity."""
-    match record.entity:
-        case Host(name=name, ip=ip):
-            return (Fact(PHYSICAL, "host", (name, ip, record.tunnel_key)),)
-        case Switch(name=name):
-            return (Fact(LOGICAL, "logical_switch", (name, record.tunnel_key)),)
-        case Port() as port:
-            return tuple(_port_facts(port, record))
-        case Acl() as acl:
-            return tuple(_acl_facts(acl))
-    raise AssertionError(record)
+    return tuple(_FACTS[type(record.entity)](record.entity, record))
 
 
 def facts_of(change: Change) -> tuple[FactDelta, ...]:
@@ -87,11 +97,21 @@ def facts_of(change: Change) -> tuple[FactDelta, ...]:
     )
 
 
+def _host_facts(host: Host, record: Record) -> Iterator[Fact]:
+    yield Fact(PHYSICAL, "host", (host.name, host.ip, record.tunnel_key))
+
+
+def _switch_facts(switch: Switch, record: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "logical_switch", (switch.name, record.tunnel_key))
+
+
 def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
     row = (port.name, port.switch, record.tunnel_key, port.mac)
     yield Fact(LOGICAL, "logical_port", row)
     if port.ip is not None:
         yield Fact(LOGICAL, "port_address", (port.name, port.ip))
+    if port.ip6 is not None:
+        yield Fact(LOGICAL, "port_address6", (port.name, port.ip6))
     for table, flag in (
         ("port_security", port.port_security),
         ("port_enabled", port.enabled),
@@ -103,8 +123,46 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
         yield Fact(PHYSICAL, "vif", (port.name, port.host, record.ofport))
 
 
-def _acl_facts(acl: Acl) -> Iterator[Fact]:
+def _router_facts(router: Router, record: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "logical_router", (router.name, record.tunnel_key))
+
+
+def _router_port_facts(port: RouterPort, record: Record) -> Iterator[Fact]:
+    row = (port.name, port.router, record.tunnel_key, port.mac)
+    yield Fact(LOGICAL, "router_port", row)
+    for table, cidr in (("router_address", port.cidr), ("router_address6", port.cidr6)):
+        if cidr is not None:
+            there = ip_interface(cidr)
+            yield Fact(LOGICAL, table, (port.name, str(there.ip), str(there.network)))
+    if port.switch is not None:
+        yield Fact(LOGICAL, "router_link", (port.name, port.switch))
+    if port.peer is not None:
+        yield Fact(LOGICAL, "router_peer", (port.name, port.peer))
+
+
+def _route_facts(route: Route, _: Record) -> Iterator[Fact]:
+    name = readable(route.key)
+    if route.nexthop == DISCARD:
+        yield Fact(LOGICAL, "route_discard", (name, route.router, route.prefix))
+        return
+    table = "route6" if ":" in route.nexthop else "route"
+    row = (name, route.router, route.prefix, route.nexthop, route.port or "")
+    yield Fact(LOGICAL, table, row)
+
+
+def _acl_facts(acl: Acl, _: Record) -> Iterator[Fact]:
     name = readable(acl.key)
     yield Fact(LOGICAL, "acl", (name, acl.switch, acl.direction, acl.priority, acl.action))
     for number, term in enumerate(normalise(acl.match)):
         yield Fact(LOGICAL, "acl_term", (name, number, term.inport, term.outport, term.fields))
+
+
+_FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
+    Host: _host_facts,
+    Switch: _switch_facts,
+    Port: _port_facts,
+    Router: _router_facts,
+    RouterPort: _router_port_facts,
+    Route: _route_facts,
+    Acl: _acl_facts,
+}

@@ -5,7 +5,7 @@ means). Here they become the messages a switch takes. A match that asks two thin
 is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nvp_state.cubes import EXACT
@@ -13,13 +13,22 @@ from vswitch_sim import (
     FIELDS,
     Action,
     Bucket,
+    Controller,
+    Ct,
+    DecTtl,
     Flow,
     FlowError,
     Group,
     Match,
+    Meter,
+    Move,
+    Nat,
     Output,
+    PopVlan,
+    PushVlan,
     Resubmit,
     SetField,
+    Subfield,
 )
 
 Row = tuple[Any, ...]
@@ -32,7 +41,7 @@ def to_flow(number: int, priority: int, match: Row, actions: Row) -> Flow | None
         number: the flow table.
         priority: 0 to 65535.
         match: rows of record `Field`, (name, value, mask).
-        actions: rows of record `Action`, (verb, field, value).
+        actions: values of union `Action`.
 
     Raises:
         FlowError: the row is not a flow that a switch accepts.
@@ -48,34 +57,74 @@ def to_bucket(group: int, bucket: int, actions: Row) -> Bucket:
     return Bucket(group, bucket, to_actions(actions))
 
 
-def to_actions(actions: Iterable[Row]) -> tuple[Action, ...]:
-    """The actions of rows of record `Action`. Raises FlowError for one there is not."""
-    return tuple(_action(*action) for action in actions)
+def to_actions(actions: Iterable[Any]) -> tuple[Action, ...]:
+    """The actions of values of union `Action`. Raises FlowError for one no switch accepts."""
+    return tuple(_action(action) for action in actions)
 
 
-def _action(verb: str, field: str, value: int) -> Action:
-    match verb:
-        case "set_field":
-            return SetField(field, value)
-        case "resubmit":
-            return Resubmit(value)
-        case "output":
-            return Output(value)
-        case "group":
-            return Group(value)
-    raise FlowError(
-        f"no action is named {verb!r}; there are 'set_field', 'resubmit', 'output' and 'group'"
+def _action(case: Any) -> Action:
+    """Cases are classes of the program that declares them: they are known by their names."""
+    values = tuple(getattr(case, name) for name in type(case).__match_args__)
+    return _ACTIONS[type(case).__name__](*values)
+
+
+def _set_field(field: str, value: int) -> SetField:
+    part = Subfield.of(field)
+    return SetField.part(part, _unsigned(value, part.n_bits))
+
+
+def _unsigned(value: int, n_bits: int) -> int:
+    """Numbers of rules have 64 bits and a sign: half an IPv6 address may come as less than 0."""
+    return value % (1 << 64) if value < 0 and n_bits >= 64 else value
+
+
+def _ct(zone: str, table: int | None, nat: Any) -> Ct:
+    return Ct(_zone(zone), table, nat=_nat(nat))
+
+
+def _commit(zone: str, table: int | None, nat: Any, mark: Any, label: Any) -> Ct:
+    written = tuple(
+        SetField(name, value, mask) for name, value, mask in filter(None, (mark, label))
     )
+    return Ct(_zone(zone), table, commit=True, actions=written, nat=_nat(nat))
+
+
+def _zone(zone: str) -> int | str:
+    return int(zone) if zone.isdecimal() else zone
+
+
+def _nat(nat: Row | None) -> Nat | None:
+    return None if nat is None else Nat(*nat)
+
+
+_ACTIONS: Mapping[str, Callable[..., Action]] = {
+    "SetField": _set_field,
+    "Move": Move,
+    "PushVlan": PushVlan,
+    "PopVlan": PopVlan,
+    "DecTtl": DecTtl,
+    "Resubmit": Resubmit,
+    "Output": Output,
+    "Group": Group,
+    "Meter": Meter,
+    "Controller": Controller,
+    "Ct": _ct,
+    "CtCommit": _commit,
+}
 
 
 def _merge(match: Iterable[Row]) -> dict[str, tuple[int, int]] | None:
     merged: dict[str, tuple[int, int]] = {}
     for name, value, mask in match:
-        if name not in FIELDS:
-            raise FlowError(f"no field is named {name!r}; there are {', '.join(FIELDS)}")
-        bits = FIELDS[name].maximum if mask == EXACT else mask
-        known_value, known_bits = merged.get(name, (0, 0))
-        if (known_value ^ value) & known_bits & bits:
+        part = Subfield.of(name)
+        every = (1 << part.n_bits) - 1
+        bits = every if mask == EXACT else _unsigned(mask, part.n_bits)
+        wanted = _unsigned(value, part.n_bits) << part.low
+        bits <<= part.low
+        if bits & ~FIELDS[part.name].maximum or wanted & ~FIELDS[part.name].maximum:
+            raise FlowError(f"{name} has {part.n_bits} bits: {value:#x}/{mask:#x} does not fit")
+        known_value, known_bits = merged.get(part.name, (0, 0))
+        if (known_value ^ wanted) & known_bits & bits:
             return None
-        merged[name] = (known_value | value, known_bits | bits)
+        merged[part.name] = (known_value | wanted, known_bits | bits)
     return merged

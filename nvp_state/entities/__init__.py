@@ -10,11 +10,13 @@ what it refers to, whether it is numbered) the class says itself (see `base`).
 
 from nvp_state.entities.access import Acl
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
+from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.routing import Route, Router, RouterPort
 from nvp_state.entities.switching import Host, Port, Switch
 from nvp_state.errors import did_you_mean
 
 __all__ = [
+    "DISCARD",
     "KINDS",
     "Acl",
     "Entity",

@@ -6,7 +6,14 @@ ValueError with a text that goes on from the field's name: "is empty".
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_interface,
+    ip_network,
+)
 
 from nvp_state.errors import did_you_mean
 

@@ -64,9 +64,7 @@ class Port(Entity):
     switch: str = field(metadata=checked(checks.name, "switch"))
     mac: str = field(metadata=checked(checks.mac))
     ip: str | None = field(default=None, metadata=checked(optional(checks.ip)))
-    ip6: str | None = field(
-        default=None, kw_only=True, metadata=checked(optional(checks.ip6))
-    )
+    ip6: str | None = field(default=None, kw_only=True, metadata=checked(optional(checks.ip6)))
     host: str | None = field(default=None, metadata=checked(optional(checks.name), "host"))
     port_security: bool = field(default=True, metadata=checked(checks.flag))
     enabled: bool = field(default=True, metadata=checked(checks.flag))
