@@ -107,7 +107,7 @@ _ACTIONS: Mapping[str, Callable[..., Action]] = {
     "Output": Output,
     "Group": Group,
     "Meter": Meter,
-    "Controller": Controller,
+    "Controller": lambda reason, _: Controller(reason.replace(" ", "_")),
     "Ct": _ct,
     "CtCommit": _commit,
 }
