@@ -23,7 +23,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import openvswitch
-from tests.openvswitch import Bridge, OpenVSwitchError, Sent
+from tests.daemons import DaemonError
+from tests.openvswitch import Bridge, Sent
 from tests.vswitch_sim.flows import pipelines
 from tests.vswitch_sim.frames import specs
 from vswitch_sim import (
@@ -52,9 +53,7 @@ TUNNEL = 3
 LOCAL = 65534
 ARRIVALS = ((1, 0), (2, 0), (TUNNEL, 0), (TUNNEL, 7))
 ABANDONED = {"nested_too_deep", "too_many_steps"}
-UNSHRUNK = settings(
-    phases=[Phase.explicit, Phase.generate], database=None, derandomize=True
-)
+UNSHRUNK = settings(phases=[Phase.explicit, Phase.generate], database=None, derandomize=True)
 
 
 @pytest.fixture(scope="module")
@@ -337,5 +336,5 @@ def alive(process: Path) -> bool:
 
 
 def test_a_refused_flow_is_named(bridge):
-    with pytest.raises(OpenVSwitchError, match=r"OFPBAC_BAD_OUT_GROUP.*group:9"):
+    with pytest.raises(DaemonError, match=r"OFPBAC_BAD_OUT_GROUP.*group:9"):
         bridge.replace(["table=0,actions=group:9"])
