@@ -15,7 +15,7 @@ business.
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
-               route(id, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
+               route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
     physical   host(name, ip, key)
                vif(port, host, ofport)                       ports on a host
@@ -140,13 +140,20 @@ def _router_port_facts(port: RouterPort, record: Record) -> Iterator[Fact]:
         yield Fact(LOGICAL, "router_peer", (port.name, port.peer))
 
 
-def _route_facts(route: Route, _: Record) -> Iterator[Fact]:
+def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     name = readable(route.key)
     if route.nexthop == DISCARD:
         yield Fact(LOGICAL, "route_discard", (name, route.router, route.prefix))
         return
     table = "route6" if ":" in route.nexthop else "route"
-    row = (name, route.router, route.prefix, route.nexthop, route.port or "")
+    row = (
+        name,
+        record.tunnel_key,
+        route.router,
+        route.prefix,
+        route.nexthop,
+        route.port or "",
+    )
     yield Fact(LOGICAL, table, row)
 
 

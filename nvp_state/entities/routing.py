@@ -79,6 +79,7 @@ class Route(Entity):
     kind: ClassVar[str] = "route"
     plural: ClassVar[str] = "routes"
     key_fields: ClassVar[tuple[str, ...]] = ("router", "prefix", "nexthop")
+    numbered: ClassVar[str] = "route"
     section: ClassVar[str] = "routes"
 
     router: str = field(metadata=checked(checks.name, "router"))
