@@ -31,11 +31,12 @@ OUTPUTS = {
     "physical_group": "groups",
     "tunnel": "tunnels",
 }
-KEY_MAX = 0xFFFFFF
+KEY_MAX = 0x7FFFFF
 PASSED_ON = (
     "datapath",
     "datapath_link",
     "port_binding",
+    "gateway_binding",
     "universal_flow",
     "universal_bucket",
     "universal_group",
@@ -209,6 +210,6 @@ def _check(table: str, row: Row) -> None:
             to_bucket(*row[1:])
         case "universal_group":
             to_group(*row[1:])
-        case "datapath" | "port_binding":
+        case "datapath" | "port_binding" | "gateway_binding":
             if not 0 < row[-1] <= KEY_MAX:
                 raise FlowError(f"{row}: the key must be in 1..{KEY_MAX:#x}")

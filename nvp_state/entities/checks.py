@@ -109,6 +109,15 @@ def prefix(value: object) -> str:
         raise ValueError(f"{value!r} is not a prefix such as 10.0.0.0/24{beyond}") from None
 
 
+def ip_or_prefix(value: object) -> str:
+    """An IPv4 address, or a prefix of such."""
+    if isinstance(value, str) and "/" in value:
+        if ":" in value:
+            raise ValueError(f"{value!r} is not of IPv4")
+        return prefix(value)
+    return ip(value)
+
+
 def flag(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
@@ -120,6 +129,15 @@ def priority(value: object) -> int:
     """0 to 32767."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= PRIORITY_MAX:
         raise ValueError(f"{value!r} is not a whole number from 0 to {PRIORITY_MAX}")
+    return value
+
+
+def vlan(value: object) -> int | None:
+    """The number of a VLAN, 1 to 4094, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 4095:
+        raise ValueError(f"{value!r} is not the number of a VLAN, 1 to 4094")
     return value
 
 
