@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.openvswitch import OpenVSwitch
+from tests.ovn import Ovn
 
 NOTHING_SKIPPED = os.environ.get("CI", "").lower() == "true"
 
@@ -59,4 +60,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def real_openvswitch(tmp_path_factory: pytest.TempPathFactory) -> Generator[OpenVSwitch]:
     """A private Open vSwitch, one for each process that runs tests."""
     with OpenVSwitch(tmp_path_factory.mktemp("ovs")) as real:
+        yield real
+
+
+@pytest.fixture(scope="session")
+def real_ovn(tmp_path_factory: pytest.TempPathFactory) -> Generator[Ovn]:
+    """A private OVN, one for each process that runs tests."""
+    with Ovn(tmp_path_factory.mktemp("ovn")) as real:
         yield real

@@ -19,21 +19,18 @@ Cost: starting takes 0.3 s; `replace` is one process (10 ms); a frame or a trace
 round trips of a socket, below 1 ms.
 """
 
-import json
 import os
 import re
 import shutil
-import socket
 import struct
-import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Self
 
 import pytest
 from attrs import frozen
+
+from tests.daemons import QUIET, ControlSocket, DaemonError, Daemons, await_socket
 
 PROGRAMS = ("ovsdb-server", "ovs-vswitchd", "ovs-ofctl", "ovs-vsctl")
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
@@ -44,16 +41,11 @@ installed = pytest.mark.skipif(
     reason="Open vSwitch is not installed (Debian package openvswitch-switch)",
 )
 
-START_SECONDS_MAX = 20
 UNDERLAY, UNDERLAY_MAC = "under", "aa:55:aa:55:00:01"
 UNDERLAY_NET = "192.0.2.0/24"
 GENEVE_PORT = 6081
 _OUTER = struct.Struct("!6s6sH BBHHHBBH4s4s HHHH BBHI")
 _PCAP_HEADER_BYTES, _PCAP_RECORD = 24, struct.Struct("=IIII")
-
-
-class OpenVSwitchError(Exception):
-    """What an Open vSwitch program said when it refused."""
 
 
 @frozen
@@ -77,57 +69,32 @@ class RealTrace:
     text: str
 
 
-class OpenVSwitch:
+class OpenVSwitch(Daemons):
     """A database server and a switch daemon, with everything they have under `folder`.
 
     `ip` is where its tunnels end, an address of 192.0.2.0/24.
     """
 
     def __init__(self, folder: Path, ip: str = "192.0.2.254") -> None:
-        self.folder = folder
+        super().__init__(folder)
         self.ip = IPv4Address(ip)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.database = f"unix:{folder}/db.sock"
-        self._environment = os.environ | {
-            f"OVS_{name}DIR": str(folder) for name in ("RUN", "LOG", "DB", "SYSCONF")
-        }
-        self.processes: dict[str, subprocess.Popen] = {}
-        self._start()
-        self._control = _Control(folder / "vswitchd.ctl")
+        self.database = self.spawn_database("db", SCHEMA)
+        self.run("ovs-vsctl", f"--db={self.database}", "--no-wait", "init")
+        self.spawn(
+            *("ovs-vswitchd", "--enable-dummy=system", "--disable-system", self.database),
+            *(f"--unixctl={folder}/vswitchd.ctl", f"--log-file={folder}/vswitchd.log", *QUIET),
+        )
+        await_socket(folder / "vswitchd.ctl")
+        self._control = ControlSocket(folder / "vswitchd.ctl")
         self.received = 0
         self.underlay = Underlay(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """End both processes."""
-        for program in reversed(list(self.processes)):
-            self.end(program)
-
-    def end(self, program: str) -> None:
-        """End one of them, `ovsdb-server` or `ovs-vswitchd`."""
-        self.processes[program].kill()
-        self.processes[program].wait()
 
     def appctl(self, command: str, *arguments: str) -> str:
         """What `ovs-appctl COMMAND ARGUMENT…` prints, over one lasting connection."""
         try:
-            return self._control.call(command, arguments)
+            return str(self._control.call(command, arguments))
         except OSError as error:
-            raise OpenVSwitchError(f"{command}: {error}\n{self.log()}") from error
-
-    def run(self, *command: str, text: str = "") -> str:
-        """What a program of Open vSwitch prints; `text` is its standard input."""
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, env=self._environment, check=False
-        )
-        if done.returncode:
-            raise OpenVSwitchError(f"{' '.join(command)}: {done.stderr.strip()}")
-        return done.stdout
+            raise DaemonError(f"{command}: {error}\n{self.log()}") from error
 
     def vsctl(self, *arguments: str) -> str:
         """What `ovs-vsctl` prints; it waits until the daemon has done what it asks."""
@@ -165,33 +132,6 @@ class OpenVSwitch:
         told = self.appctl("dpif-netdev/pmd-stats-show")
         found = re.search(r"packets received: (\d+)", told)
         return int(found[1]) if found else 0
-
-    def _start(self) -> None:
-        folder = self.folder
-        self.run("ovsdb-tool", "create", str(folder / "conf.db"), SCHEMA)
-        quiet = ("--no-chdir", "-vconsole:off", "-vsyslog:off")
-        self._spawn(
-            *("ovsdb-server", str(folder / "conf.db"), f"--remote=punix:{folder}/db.sock"),
-            *(f"--unixctl={folder}/ovsdb.ctl", f"--log-file={folder}/ovsdb.log", *quiet),
-        )
-        _await_socket(folder / "db.sock")
-        self.run("ovs-vsctl", f"--db={self.database}", "--no-wait", "init")
-        self._spawn(
-            *("ovs-vswitchd", "--enable-dummy=system", "--disable-system", self.database),
-            *(f"--unixctl={folder}/vswitchd.ctl", f"--log-file={folder}/vswitchd.log", *quiet),
-        )
-        _await_socket(folder / "vswitchd.ctl")
-
-    def _spawn(self, *command: str) -> None:
-        """Start a process that the kernel ends with ours."""
-        with (self.folder / "console").open("ab") as console:
-            self.processes[command[0]] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                env=self._environment,
-            )
 
 
 class Underlay:
@@ -376,36 +316,6 @@ class _Capture:
         return frames
 
 
-class _Control:
-    """One lasting connection to a daemon's control socket, which speaks JSON-RPC.
-
-    The client of OVS's own library reads JSON in Python, a character at a time: of the 1.4 ms that
-    a trace costs with it, 1.3 are that.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-
-    def call(self, command: str, arguments: Sequence[str]) -> str:
-        request = {"id": 0, "method": command, "params": arguments}
-        self._socket.sendall(json.dumps(request).encode())
-        received = b""
-        while True:
-            part = self._socket.recv(1 << 20)
-            if not part:
-                raise ConnectionError("the daemon has ended")
-            received += part
-            try:
-                reply = json.loads(received)
-            except ValueError:
-                continue
-            if reply["error"]:
-                said = f"{command} {' '.join(arguments)}: {reply['error'].strip()}"
-                raise OpenVSwitchError(said)
-            return str(reply["result"])
-
-
 def _dummy_bridge(name: str, *more: str) -> tuple[str, ...]:
     versions = "protocols=OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15"
     front = ("--", "set", "bridge", name, "datapath_type=dummy", "fail-mode=secure")
@@ -430,14 +340,3 @@ def _decapsulated(outer: bytes) -> tuple[IPv4Address, int, bytes]:
     *_, destination, _, udp_port, _, _, options, _, protocol, key = _OUTER.unpack_from(outer)
     assert (udp_port, options, protocol) == (GENEVE_PORT, 0, 0x6558), outer.hex()
     return IPv4Address(destination), key >> 8, outer[_OUTER.size :]
-
-
-def _await_socket(path: Path) -> None:
-    end = time.monotonic() + START_SECONDS_MAX
-    while time.monotonic() < end:
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(str(path)) == 0:
-                return
-        time.sleep(0.01)
-    console = (path.parent / "console").read_text()
-    raise OpenVSwitchError(f"nothing listens at {path} after {START_SECONDS_MAX} s: {console}")

@@ -100,9 +100,9 @@ def unreachable(actions: Iterable[Action]) -> Controller | None:
             inner = unreachable(action.actions)
             if inner is not None:
                 return inner
-        elif isinstance(action, Controller) and action.table is not None:
-            if place < len(actions) - 1:
-                return action
+        stops = isinstance(action, Controller) and action.table is not None
+        if isinstance(action, Controller) and stops and place < len(actions) - 1:
+            return action
     return None
 
 

@@ -23,7 +23,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests import openvswitch
-from tests.openvswitch import Bridge, OpenVSwitchError, Sent
+from tests.daemons import DaemonError
+from tests.openvswitch import Bridge, Sent
 from tests.vswitch_sim.flows import pipelines
 from tests.vswitch_sim.frames import specs
 from vswitch_sim import (
@@ -335,5 +336,5 @@ def alive(process: Path) -> bool:
 
 
 def test_a_refused_flow_is_named(bridge):
-    with pytest.raises(OpenVSwitchError, match=r"OFPBAC_BAD_OUT_GROUP.*group:9"):
+    with pytest.raises(DaemonError, match=r"OFPBAC_BAD_OUT_GROUP.*group:9"):
         bridge.replace(["table=0,actions=group:9"])

@@ -1,9 +1,10 @@
 """Cached = uncached: a switch and one that keeps no megaflows, side by side, under random updates.
 
 All features together: bundles that replace flows, groups of all types, ports that go up and down,
-meters, connection tracking and NAT, learning, timeouts, a controller that answers. What leaves, what is dropped, and every
-counter of every flow, group and bucket must be the same after each step: with megaflows counters
-are attributed from theirs, without each packet is counted where it passes.
+meters, connection tracking and NAT, learning, timeouts, a controller that answers. What leaves,
+what is dropped, and every counter of every flow, group and bucket must be the same after each
+step: with megaflows counters are attributed from theirs, without each packet is counted where it
+passes.
 """
 
 from itertools import combinations, product

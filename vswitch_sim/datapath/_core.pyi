@@ -23,7 +23,8 @@ Actions are done in order to one packet, which the next action sees as the last 
     ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list.
                                     More than 16 deep, or 1,024 times a frame, it is dropped as
                                     `recirculation_limit`
-    ("controller", reason, recirc_id)  a copy goes to the controller (`Copy`); if recirc_id is not 0,
+    ("controller", reason, recirc_id)
+                                    a copy goes to the controller (`Copy`); if recirc_id is not 0,
                                     a frame that answers it may be processed with that
     ("drop", reason)                counts a drop under its name; the packet goes on
 
