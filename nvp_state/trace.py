@@ -11,11 +11,23 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from nvp_state.answers import answer
 from nvp_state.names import Names
 from nvp_state.origin import Origin, origin_of
-from vswitch_sim import Bucket, Fabric, Flow, Trace, TraceAction, TraceTable
+from vswitch_sim import (
+    Bucket,
+    Controller,
+    Egress,
+    Fabric,
+    Flow,
+    PacketIn,
+    Switch,
+    Trace,
+    TraceAction,
+    TraceTable,
+)
 
 if TYPE_CHECKING:
     from nvp_state.agent import Agent
@@ -23,6 +35,7 @@ if TYPE_CHECKING:
 
 # The limits of the fabric: beyond them a frame loops.
 TUNNELS_MAX = 16
+ANSWERS_MAX = 16
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -80,7 +93,11 @@ class Step:
 class Hop:
     """One switch on the way: the host, the port by which the frame came, and the steps there.
 
-    `lost` names the hosts to which copies leave that the underlay has no route to.
+    Attributes:
+        in_port: "" if the host's agent made the frame.
+        reason: what that made it by.
+        unanswered: the reasons by which it made nothing of packets that stopped here.
+        lost: the hosts to which copies leave that the underlay has no route to.
     """
 
     host: str
@@ -88,6 +105,15 @@ class Hop:
     steps: tuple[Step, ...]
     trace: Trace = field(repr=False)
     lost: tuple[str, ...] = ()
+    reason: str = ""
+    unanswered: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Where the frame is, and where it came from."""
+        return f"{self.host}, " + (
+            f"answer by {self.reason}" if self.reason else f"in by {self.in_port}"
+        )
 
     @property
     def drops(self) -> tuple[str, ...]:
@@ -105,17 +131,55 @@ class NetworkTrace:
     def lines(self) -> Iterator[str]:
         """The trace as text, a line each."""
         for hop in self.hops:
-            yield f"{hop.host}, in by {hop.in_port}:"
+            yield f"{hop.title}:"
             for step in hop.steps:
                 yield from step.lines("  ")
             for reason in hop.drops:
                 yield f"  dropped: {reason}"
+            for reason in hop.unanswered:
+                yield f"  dropped: no answer by {reason}"
             for host in hop.lost:
                 yield f"  lost: the underlay has no route to {host}"
         yield f"delivered at: {', '.join(self.ports) or 'no port'}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+
+@frozen
+class _Arrival:
+    """A frame at a switch: by a port, or made by the agent there for a packet that it answers."""
+
+    host: str
+    frame: bytes
+    in_port: int = 0
+    tun_id: int = 0
+    answers: PacketIn | None = None
+    tunnels: int = 0
+    n_answers: int = 0
+
+    def tunnelled(self, host: str, in_port: int, egress: Egress) -> "_Arrival":
+        return evolve(
+            self,
+            host=host,
+            frame=egress.frame,
+            in_port=in_port,
+            tun_id=egress.tun_id,
+            answers=None,
+            tunnels=self.tunnels + 1,
+        )
+
+    def answered(self, packet_in: PacketIn) -> "_Arrival | None":
+        made = answer(packet_in) if self.n_answers < ANSWERS_MAX else None
+        if made is None:
+            return None
+        return evolve(self, frame=made, in_port=0, answers=packet_in, n_answers=self.n_answers + 1)
+
+
+def _passed(switch: Switch, arrival: _Arrival) -> Trace:
+    if arrival.answers is not None:
+        return switch.trace_resumed(arrival.answers, arrival.frame)
+    return switch.trace(arrival.in_port, arrival.frame, arrival.tun_id)
 
 
 class Tracer:
@@ -129,27 +193,43 @@ class Tracer:
         self._agents = agents
 
     def trace(self, host: str, in_port: int, frame: bytes) -> NetworkTrace:
-        """Follow a frame from a switch's port to every VIF."""
+        """Follow a frame from a switch's port to every VIF, and what agents make of it, too."""
         names = Names(self._state)
         hops: list[Hop] = []
         ports: list[str] = []
-        waiting = deque([(host, in_port, frame, 0, 0)])
+        waiting = deque([_Arrival(host, frame, in_port=in_port)])
         while waiting and len(hops) < HOPS_MAX:
-            here, number, arrived, tun_id, tunnels = waiting.popleft()
-            switch = self._fabric.switch(here)
-            trace = switch.trace(number, arrived, tun_id)
+            arrival = waiting.popleft()
+            switch = self._fabric.switch(arrival.host)
+            trace = _passed(switch, arrival)
             lost: list[str] = []
             for egress in trace.egress:
-                beyond = self._fabric.far_end(here, egress.port)
+                beyond = self._fabric.far_end(arrival.host, egress.port)
                 if beyond is None:
                     if switch.ports[egress.port].kind == "vif":
                         ports.append(switch.ports[egress.port].name)
-                elif not self._joined(here, beyond[0]):
+                elif not self._joined(arrival.host, beyond[0]):
                     lost.append(beyond[0])
-                elif tunnels < TUNNELS_MAX:
-                    waiting.append((*beyond, egress.frame, egress.tun_id, tunnels + 1))
-            steps = tuple(self._steps(here, trace, names))
-            hops.append(Hop(here, switch.ports[number].name, steps, trace, tuple(lost)))
+                elif arrival.tunnels < TUNNELS_MAX:
+                    waiting.append(arrival.tunnelled(*beyond, egress))
+            answers = [arrival.answered(it) for it in trace.waiting]
+            # In no time, so that they come before what is in tunnels.
+            waiting.extendleft(reversed([it for it in answers if it is not None]))
+            hops.append(
+                Hop(
+                    arrival.host,
+                    switch.ports[arrival.in_port].name if arrival.in_port else "",
+                    tuple(self._steps(arrival.host, trace, names)),
+                    trace,
+                    tuple(lost),
+                    "" if arrival.answers is None else arrival.answers.reason,
+                    tuple(
+                        it.reason
+                        for it, made in zip(trace.waiting, answers, strict=True)
+                        if made is None
+                    ),
+                )
+            )
         return NetworkTrace(tuple(hops), tuple(ports))
 
     def _joined(self, here: str, there: str) -> bool:
@@ -190,10 +270,15 @@ class Tracer:
         text: str,
         actions: tuple[TraceAction, ...],
     ) -> Step:
-        notes = tuple(f"{done.action}: {done.note}" for done in actions if done.note)
+        notes = tuple(f"{_shown(done)}: {done.note}" for done in actions if done.note)
         table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
         origin = origin_of(self._state, host, table, self._agents[host].row_of(entry))
         return Step(depth, stage, entry, text, notes, origin)
+
+
+def _shown(done: TraceAction) -> str:
+    """An action in a note, whose text repeats what a controller is asked."""
+    return "controller" if isinstance(done.action, Controller) else str(done.action)
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

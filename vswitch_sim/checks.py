@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from vswitch_sim.actions import (
     Action,
     Clone,
+    Controller,
     DecTtl,
     Group,
     Move,
@@ -88,6 +89,20 @@ def misplaced(actions: Iterable[Action]) -> Action | None:
             name = action.field if isinstance(action, SetField) else action.destination.name
             if FIELDS[name].writable == "ct":
                 return action
+    return None
+
+
+def unreachable(actions: Iterable[Action]) -> Controller | None:
+    """The first action at which the packet stops, if something follows it in its list."""
+    actions = tuple(actions)
+    for place, action in enumerate(actions):
+        if isinstance(action, Clone):
+            inner = unreachable(action.actions)
+            if inner is not None:
+                return inner
+        stops = isinstance(action, Controller) and action.table is not None
+        if isinstance(action, Controller) and stops and place < len(actions) - 1:
+            return action
     return None
 
 
