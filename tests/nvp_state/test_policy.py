@@ -41,11 +41,11 @@ WRONG = {
     ),
     "a-key-below-zero": (
         'port_binding("p0", s, -5) :- acl(ls: s).',
-        "rule at {file}:1: port_binding: ('p0', 's0', -5): the key must be in 1..0xffffff",
+        "rule at {file}:1: port_binding: ('p0', 's0', -5): the key must be in 1..0x7fffff",
     ),
     "a-datapath-too-large": (
         "datapath(s, 1 << 40) :- acl(ls: s).",
-        "rule at {file}:1: datapath: ('s0', 1099511627776): the key must be in 1..0xffffff",
+        "rule at {file}:1: datapath: ('s0', 1099511627776): the key must be in 1..0x7fffff",
     ),
 }
 
