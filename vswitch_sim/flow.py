@@ -17,8 +17,8 @@ from typing import Literal, get_args
 
 from attrs import field, frozen
 
-from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, format_actions
-from vswitch_sim.checks import is_action_set, lacking_layer, misplaced
+from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, Conjunction, format_actions
+from vswitch_sim.checks import is_action_set, lacking_layer, misplaced, stray_clause
 from vswitch_sim.errors import FlowError
 from vswitch_sim.match import Match
 
@@ -61,6 +61,9 @@ class Flow:
         stray = misplaced(self.actions)
         if stray is not None:
             raise FlowError(f"flow {self}: {stray} may stand only within ct, on commit")
+        stray = stray_clause(self.actions)
+        if stray is not None:
+            raise FlowError(f"flow {self}: {stray} cannot stand with conjunction; only note can")
         lacking = lacking_layer(self.match, self.actions)
         if lacking:
             raise FlowError(f"flow {self}: {lacking} in the match")
@@ -69,6 +72,11 @@ class Flow:
     def identity(self) -> tuple[int, int, Match]:
         """What tells flows apart within a switch: (table, priority, match)."""
         return (self.table, self.priority, self.match)
+
+    @property
+    def clauses(self) -> tuple[Conjunction, ...]:
+        """The clauses of conjunctive matches that the flow is part of, if that is all it is."""
+        return tuple(it for it in self.actions if isinstance(it, Conjunction))
 
     @property
     def rank(self) -> tuple[int, int, int]:
