@@ -128,7 +128,10 @@ def measure(rounds: int, sizes: Sequence[int] = SIZES) -> list[Cost]:
 
 
 def show(costs: Sequence[Cost], console: Console) -> None:
-    """Print a table for each NIC, of the largest frames; × is the time without a tunnel."""
+    """Print a table for each NIC, of the largest frames, and one by size of frame.
+
+    × is the time without a tunnel.
+    """
     largest = max(cost.size for cost in costs)
     for nic in NICS:
         title = f"{largest:,} bytes of TCP payload; NICs do: {nic}"
@@ -147,6 +150,16 @@ def show(costs: Sequence[Cost], console: Console) -> None:
                 f"{cost.ns_per_byte / chosen[0].ns_per_byte:.1f}",
             )
         console.print(table)
+    able = [cost for cost in costs if cost.nic == next(iter(NICS))]
+    table = Table(
+        "tunnel", title=f"ns a byte by bytes of TCP payload; NICs do: {able[0].nic}", box=SIMPLE
+    )
+    for size in sorted({cost.size for cost in able}):
+        table.add_column(f"{size:,}", justify="right")
+    for name in TUNNELS:
+        line = [cost for cost in able if cost.tunnel == name]
+        table.add_row(name, *(f"{cost.ns_per_byte:.2f}" for cost in line))
+    console.print(table)
 
 
 def draw(costs: Sequence[Cost], path: Path) -> None:

@@ -11,7 +11,19 @@ is wrong with one that was refused.
 """
 
 from nvp_state.emulation import Delivery, Emulation
-from nvp_state.entities import Acl, Entity, Host, Port, Route, Router, RouterPort, Switch
+from nvp_state.entities import (
+    Acl,
+    Entity,
+    Host,
+    Nat,
+    PhysicalNetwork,
+    Port,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from nvp_state.errors import ExpressionError, Problem, StateError
 from nvp_state.network import NetworkChange, NetworkState, NetworkTransaction
 from nvp_state.records import Change, Record
@@ -26,10 +38,12 @@ __all__ = [
     "ExpressionError",
     "Hop",
     "Host",
+    "Nat",
     "NetworkChange",
     "NetworkState",
     "NetworkTrace",
     "NetworkTransaction",
+    "PhysicalNetwork",
     "Port",
     "Problem",
     "Record",
@@ -39,4 +53,5 @@ __all__ = [
     "StateError",
     "Step",
     "Switch",
+    "Uplink",
 ]

@@ -6,15 +6,15 @@ the next when that one goes: what is installed depends on what is wanted, never 
 which it came. It also remembers which row each installed flow is, for traces.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nvp_state.controllers import HostDelta
-from nvp_state.flows import to_bucket, to_flow
-from vswitch_sim import Bucket, Flow, FlowUpdate, Switch
+from nvp_state.flows import to_bucket, to_flow, to_group
+from vswitch_sim import Bucket, Flow, FlowUpdate, GroupType, Switch
 
 Row = tuple[Any, ...]
-Entry = Flow | Bucket
+Entry = Flow | Bucket | GroupType
 
 
 class Agent:
@@ -28,11 +28,13 @@ class Agent:
     def apply(self, delta: HostDelta) -> None:
         """Bring the switch from what was wanted to what is wanted after `delta`."""
         touched: dict[object, None] = {}
-        for row, entry in _entries(delta.flows_removed, delta.buckets_removed):
+        for row, entry in _entries(
+            delta.flows_removed, delta.groups_removed, delta.buckets_removed
+        ):
             wanted = self._wanted[_identity(entry)]
             del wanted[row]
             touched[_identity(entry)] = None
-        for row, entry in _entries(delta.flows_added, delta.buckets_added):
+        for row, entry in _entries(delta.flows_added, delta.groups_added, delta.buckets_added):
             self._wanted.setdefault(_identity(entry), {})[row] = entry
             touched[_identity(entry)] = None
         self._switch.apply(self._install(touched))
@@ -58,18 +60,23 @@ class Agent:
         return FlowUpdate(remove=removed, add=added)
 
 
-def installed(delta: HostDelta) -> list[Flow | Bucket]:
-    """What an agent installs in an empty switch: flows by table and rank, then buckets."""
+def installed(delta: HostDelta) -> list[Entry]:
+    """What an agent installs in an empty switch: flows by table and rank, groups, buckets."""
     switch = Switch("")
     Agent(switch).apply(delta)
-    return [*switch.flows(), *switch.buckets()]
+    explicit = (group for group in switch.groups() if group.kind != "all")
+    return [*switch.flows(), *explicit, *switch.buckets()]
 
 
-def _entries(flows: Iterable[Row], buckets: Iterable[Row]) -> Iterable[tuple[Row, Entry]]:
+def _entries(
+    flows: Iterable[Row], groups: Iterable[Row], buckets: Iterable[Row]
+) -> Iterator[tuple[Row, Entry]]:
     for row in flows:
         flow = to_flow(*row)
         if flow is not None:
             yield row, flow
+    for row in groups:
+        yield row, to_group(*row)
     for row in buckets:
         yield row, to_bucket(*row)
 

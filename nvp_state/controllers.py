@@ -19,15 +19,28 @@ from attrs import frozen
 import nlog
 from nvp_state.errors import Problem, StateError
 from nvp_state.facts import PHYSICAL, FactDelta
-from nvp_state.flows import to_bucket, to_flow
+from nvp_state.flows import to_bucket, to_flow, to_group
 from vswitch_sim import FlowError
 
 Row = tuple[Any, ...]
 
 RULES = Path(str(resources.files("nlog"))) / "rules"
-OUTPUTS = {"physical_flow": "flows", "physical_bucket": "buckets", "tunnel": "tunnels"}
-KEY_MAX = 0xFFFFFF
-PASSED_ON = ("datapath", "datapath_link", "port_binding", "universal_flow", "universal_bucket")
+OUTPUTS = {
+    "physical_flow": "flows",
+    "physical_bucket": "buckets",
+    "physical_group": "groups",
+    "tunnel": "tunnels",
+}
+KEY_MAX = 0x7FFFFF
+PASSED_ON = (
+    "datapath",
+    "datapath_link",
+    "port_binding",
+    "gateway_binding",
+    "universal_flow",
+    "universal_bucket",
+    "universal_group",
+)
 
 
 @frozen
@@ -41,6 +54,8 @@ class HostDelta:
     flows_added: tuple[Row, ...] = ()
     buckets_removed: tuple[Row, ...] = ()
     buckets_added: tuple[Row, ...] = ()
+    groups_removed: tuple[Row, ...] = ()
+    groups_added: tuple[Row, ...] = ()
     tunnels_removed: tuple[Row, ...] = ()
     tunnels_added: tuple[Row, ...] = ()
 
@@ -193,6 +208,8 @@ def _check(table: str, row: Row) -> None:
             to_flow(number, priority, match, actions)
         case "universal_bucket":
             to_bucket(*row[1:])
-        case "datapath" | "port_binding":
+        case "universal_group":
+            to_group(*row[1:])
+        case "datapath" | "port_binding" | "gateway_binding":
             if not 0 < row[-1] <= KEY_MAX:
                 raise FlowError(f"{row}: the key must be in 1..{KEY_MAX:#x}")

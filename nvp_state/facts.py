@@ -15,10 +15,17 @@ business.
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
-               route(id, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
+               route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               uplink(name, ls, key)  gateway_port(port)
+               snat(id, lr, external, inside, port)          inside is a prefix
+               dnat(id, lr, external, inside, port)  nat_mac(id, mac)
     physical   host(name, ip, key)
+               nic(host, network)  physical_network(name, key)
+               service_node(host)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
+               uplink_network(port, network, tag)            tag is -1 if there is none
+               gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
 `key` is the tunnel key. An ACL's id reads `switch:direction:priority:match`.
 
@@ -26,8 +33,8 @@ Invariant: the deltas of successive changes add up to the facts of all records; 
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from ipaddress import ip_interface
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from attrs import frozen
@@ -37,11 +44,14 @@ from nvp_state.entities import (
     Acl,
     Entity,
     Host,
+    Nat,
+    PhysicalNetwork,
     Port,
     Route,
     Router,
     RouterPort,
     Switch,
+    Uplink,
     readable,
 )
 from nvp_state.expression import normalise
@@ -99,10 +109,32 @@ def facts_of(change: Change) -> tuple[FactDelta, ...]:
 
 def _host_facts(host: Host, record: Record) -> Iterator[Fact]:
     yield Fact(PHYSICAL, "host", (host.name, host.ip, record.tunnel_key))
+    for network in host.networks:
+        yield Fact(PHYSICAL, "nic", (host.name, network))
+    if host.service_node:
+        yield Fact(PHYSICAL, "service_node", (host.name,))
+
+
+def _network_facts(network: PhysicalNetwork, record: Record) -> Iterator[Fact]:
+    yield Fact(PHYSICAL, "physical_network", (network.name, record.tunnel_key))
 
 
 def _switch_facts(switch: Switch, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "logical_switch", (switch.name, record.tunnel_key))
+    if switch.replication == "service-node":
+        yield Fact(PHYSICAL, "served", (switch.name,))
+
+
+def _uplink_facts(uplink: Uplink, record: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "uplink", (uplink.name, uplink.switch, record.tunnel_key))
+    tag = -1 if uplink.tag is None else uplink.tag
+    yield Fact(PHYSICAL, "uplink_network", (uplink.name, uplink.network, tag))
+    yield from _gateway_facts(uplink.name, uplink.gateways)
+
+
+def _gateway_facts(port: str, hosts: Iterable[str]) -> Iterator[Fact]:
+    for rank, host in enumerate(hosts):
+        yield Fact(PHYSICAL, "gateway", (port, host, rank))
 
 
 def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
@@ -138,16 +170,39 @@ def _router_port_facts(port: RouterPort, record: Record) -> Iterator[Fact]:
         yield Fact(LOGICAL, "router_link", (port.name, port.switch))
     if port.peer is not None:
         yield Fact(LOGICAL, "router_peer", (port.name, port.peer))
+    if port.gateways:
+        yield Fact(LOGICAL, "gateway_port", (port.name,))
+    yield from _gateway_facts(port.name, port.gateways)
 
 
-def _route_facts(route: Route, _: Record) -> Iterator[Fact]:
+def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     name = readable(route.key)
     if route.nexthop == DISCARD:
         yield Fact(LOGICAL, "route_discard", (name, route.router, route.prefix))
         return
     table = "route6" if ":" in route.nexthop else "route"
-    row = (name, route.router, route.prefix, route.nexthop, route.port or "")
+    row = (
+        name,
+        record.tunnel_key,
+        route.router,
+        route.prefix,
+        route.nexthop,
+        route.port or "",
+    )
     yield Fact(LOGICAL, table, row)
+
+
+def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
+    name, inside = readable(nat.key), ip_network(nat.logical_ip)
+    if nat.type != "dnat":
+        row = (name, nat.router, nat.external_ip, str(inside), nat.logical_port or "")
+        yield Fact(LOGICAL, "snat", row)
+    if nat.type != "snat":
+        address = str(inside.network_address)
+        row = (name, nat.router, nat.external_ip, address, nat.logical_port or "")
+        yield Fact(LOGICAL, "dnat", row)
+    if nat.external_mac is not None:
+        yield Fact(LOGICAL, "nat_mac", (name, nat.external_mac))
 
 
 def _acl_facts(acl: Acl, _: Record) -> Iterator[Fact]:
@@ -158,11 +213,14 @@ def _acl_facts(acl: Acl, _: Record) -> Iterator[Fact]:
 
 
 _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
+    PhysicalNetwork: _network_facts,
     Host: _host_facts,
     Switch: _switch_facts,
     Port: _port_facts,
+    Uplink: _uplink_facts,
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    Nat: _nat_facts,
     Acl: _acl_facts,
 }

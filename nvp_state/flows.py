@@ -6,7 +6,7 @@ is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from nvp_state.cubes import EXACT
 from vswitch_sim import (
@@ -19,6 +19,8 @@ from vswitch_sim import (
     Flow,
     FlowError,
     Group,
+    GroupKind,
+    GroupType,
     Match,
     Meter,
     Move,
@@ -55,6 +57,11 @@ def to_flow(number: int, priority: int, match: Row, actions: Row) -> Flow | None
 def to_bucket(group: int, bucket: int, actions: Row) -> Bucket:
     """The bucket of a row. Raises FlowError if a switch would not accept it."""
     return Bucket(group, bucket, to_actions(actions))
+
+
+def to_group(group: int, kind: str) -> GroupType:
+    """The type of a group, of a row. Raises FlowError if a switch would not accept it."""
+    return GroupType(group, cast(GroupKind, kind))
 
 
 def to_actions(actions: Iterable[Any]) -> tuple[Action, ...]:

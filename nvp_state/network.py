@@ -19,11 +19,11 @@ from nvp_state.document import dump_document, load_document
 from nvp_state.entities import KINDS, Entity, Key, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.facts import LOGICAL, PHYSICAL, FactDelta, facts_of
-from nvp_state.flows import to_bucket, to_flow
+from nvp_state.flows import to_bucket, to_flow, to_group
 from nvp_state.records import Change, Record
 from nvp_state.store import Store
 from nvp_state.transaction import Transaction
-from vswitch_sim import Bucket, Flow
+from vswitch_sim import Bucket, Flow, GroupType
 
 
 @frozen
@@ -97,15 +97,24 @@ class NetworkState:
         """The entity with the numbers that packets know it by, or None."""
         return self._store.record(kind, key)
 
-    def flows(self, host: str) -> list[Flow | Bucket]:
-        """The flows, then the buckets, that rules give a host. StateError if there is none."""
+    def flows(self, host: str) -> list[Flow | Bucket | GroupType]:
+        """The flows, groups that do not copy to all, and buckets that rules give a host.
+
+        Raises:
+            StateError: there is no such host.
+        """
         self.require_host(host)
         engine = self.physical.engine
         flows = [to_flow(*row[1:]) for row in engine["physical_flow"].where(host=host)]
         known = [flow for flow in flows if flow is not None]
         known.sort(key=lambda flow: (flow.table, -flow.priority, str(flow.match)))
         buckets = [to_bucket(*row[1:]) for row in engine["physical_bucket"].where(host=host)]
-        return [*known, *sorted(buckets, key=lambda bucket: bucket.identity)]
+        groups = [to_group(*row[1:]) for row in engine["physical_group"].where(host=host)]
+        return [
+            *known,
+            *sorted(groups, key=lambda group: group.identity),
+            *sorted(buckets, key=lambda bucket: bucket.identity),
+        ]
 
     def rows(self, host: str) -> HostDelta:
         """All rows that rules give a host, as an agent takes them. StateError if there is none."""

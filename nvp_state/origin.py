@@ -16,8 +16,8 @@ from attrs import frozen
 from nlog import Derivation
 from nvp_state.controllers import RULES
 from nvp_state.entities import title
-from nvp_state.flows import to_bucket, to_flow
-from vswitch_sim import Bucket, Flow
+from nvp_state.flows import to_bucket, to_flow, to_group
+from vswitch_sim import Bucket, Flow, GroupType
 
 if TYPE_CHECKING:
     from nvp_state.network import NetworkState
@@ -74,16 +74,18 @@ def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:
     return Origin(rules, _because((logical or [physical])[-1]))
 
 
-def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket, tuple[str, Row]]:
+def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket | GroupType, tuple[str, Row]]:
     """The flows and buckets of a host, each with its table and its row, without the host."""
     engine = state.physical.engine
-    found: dict[Flow | Bucket, tuple[str, Row]] = {}
+    found: dict[Flow | Bucket | GroupType, tuple[str, Row]] = {}
     for _, *row in engine["physical_flow"].where(host=host):
         flow = to_flow(*row)
         if flow is not None:
             found[flow] = ("physical_flow", tuple(row))
     for _, *row in engine["physical_bucket"].where(host=host):
         found[to_bucket(*row)] = ("physical_bucket", tuple(row))
+    for _, *row in engine["physical_group"].where(host=host):
+        found[to_group(*row)] = ("physical_group", tuple(row))
     return found
 
 

@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from nvp_state.entities import Entity
 
-OFPORT_MAX = 32767
+OFPORT_MAX = 0x6FFF
 
 
 @frozen

@@ -162,10 +162,10 @@ class _Outcome:
         kind, key = reference
         pool = KINDS[kind].numbered
         for other in KINDS.values():
-            if pool and other.numbered == pool and other.kind != kind:
-                if self.entity((other.kind, key)) is not None:
-                    text = f"there is a {other.kind} of this name; no {kind} may have it, too"
-                    self._problem(reference, "name", text)
+            shares = pool and other.numbered == pool and other.kind != kind
+            if shares and self.entity((other.kind, key)) is not None:
+                text = f"there is a {other.kind} of this name; no {kind} may have it, too"
+                self._problem(reference, "name", text)
 
     def _check_unused(self, reference: Reference) -> None:
         """What refers to a removed entity must go, or refer elsewhere, in this transaction too."""

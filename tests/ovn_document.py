@@ -28,6 +28,16 @@ def switch_side(router_port: str) -> str:
     return f"{router_port}-switch"
 
 
+def peers(document: Document) -> dict[str, str]:
+    """What each router port is joined with: another one, or its other end on a switch."""
+    ports = [port for router in document.get("routers", ()) for port in router["ports"]]
+    joined = {it["name"]: switch_side(it["name"]) for it in ports if it.get("switch")}
+    for it in ports:
+        if it.get("peer"):
+            joined |= {it["name"]: it["peer"], it["peer"]: it["name"]}
+    return joined
+
+
 def operations(document: Document, prefix: str) -> list[Operation]:
     """The operations of one transaction, for "transact" of OVSDB's protocol (RFC 7047)."""
     return _Northbound(document, prefix).operations
@@ -41,6 +51,7 @@ class _Northbound:
         self._acls = _ranked(document.get("acls", ()))
         routers = document.get("routers", ())
         self._router_ports = [port for router in routers for port in router["ports"]]
+        self._peers = peers(document)
         self._lsp: dict[str, list[str]] = {}
         for switch in document.get("switches", ()):
             self._switch(switch)
@@ -96,10 +107,8 @@ class _Northbound:
     def _router_port(self, port: Document) -> list[str]:
         networks = [port[field] for field in ("cidr", "cidr6") if port.get(field)]
         row: dict[str, Any] = {"mac": port["mac"], "networks": _set(networks)}
-        peers = [it["name"] for it in self._router_ports if it.get("peer") == port["name"]]
-        peer = port.get("peer") or next(iter(peers), None)
-        if peer:
-            row["peer"] = self._prefix + peer
+        if not port.get("switch") and port["name"] in self._peers:
+            row["peer"] = self._prefix + self._peers[port["name"]]
         return self._insert("Logical_Router_Port", port["name"], **row)
 
     def _add_acls(self, where: str, name: str) -> list[Any]:

@@ -15,6 +15,9 @@ does with real packets, this follows the latter:
   packet that was tracked and crosses is traced anew from there (`Crossing`);
 * a TCP reset has its ports turned round, TTL 63 and flags RST and ACK; so it is traced anew too,
   where it crosses;
+* a router that asks for an IPv6 neighbour sends a solicitation, not the packet that it has to a
+  group address: `Ovn` takes the output from that action, and it is traced anew (`Crossing`);
+* what is rejected and no IP packet is dropped without an answer;
 * a rejected UDP packet gives port unreachable (code 3 of ICMP, 4 of ICMPv6), not host unreachable.
 """
 
@@ -68,11 +71,16 @@ class WrongState(Exception):
 
 @frozen
 class Crossing:
-    """A packet that enters another datapath by `inport`; `about` as in `Connections.state`."""
+    """A packet that goes on in another datapath.
 
-    inport: str
+    It enters by `inport`, or if that is "" by what is joined with `outport`. `about` as in
+    `Connections.state`.
+    """
+
     packet: Packet
-    about: Packet | None
+    inport: str = ""
+    outport: str = ""
+    about: Packet | None = None
 
 
 class Node(NamedTuple):
@@ -179,7 +187,7 @@ class Reading:
             return
         place = _SCOPE.match(text)
         assert place
-        self.crossings.append(Crossing(place[2], scope.packet, scope.about))
+        self.crossings.append(Crossing(scope.packet, inport=place[2], about=scope.about))
 
     def _enter(self, text: str, inner: list[Node], outer: _Scope) -> None:
         scope = outer.copy()
@@ -188,12 +196,17 @@ class Reading:
             scope.zone = place[2] if place[1] == "ingress" else place[3]
         elif tracked := _TRACKED.match(text):
             self._track(set(tracked[1].split("|")) - {"trk"}, scope)
+        elif name in _ANSWERS_TO_IP and "ip.proto" not in scope.fields:
+            return
         elif name in _TRANSFORMATIONS:
             _TRANSFORMATIONS[name](scope)
         elif name not in {"multicast", "clone"} and not name.startswith("ct_commit_nat"):
             raise TraceError(f"{text} {{ … }} is unknown")
         scope.rejected = False
         self._block(inner, scope)
+        if name == "nd_ns":
+            outport = scope.fields["outport"].strip('"')
+            self.crossings.append(Crossing(scope.packet, outport=outport))
 
     def _track(self, assumed: set[str], scope: _Scope) -> None:
         state = self._connections.state(scope.zone, scope.packet, scope.about)
@@ -307,7 +320,6 @@ def _solicitation(scope: _Scope) -> None:
         "nd.target": str(target),
         "nd.sll": mac,
     }
-    scope.strayed = True
 
 
 _TRANSFORMATIONS = {
@@ -318,3 +330,4 @@ _TRANSFORMATIONS = {
     "nd_na": _advertisement,
     "nd_ns": _solicitation,
 }
+_ANSWERS_TO_IP = {"icmp4", "icmp6", "tcp_reset"}

@@ -34,7 +34,7 @@ from vswitch_sim.connection import Ct, Nat
 from vswitch_sim.errors import FlowError, TopologyError
 from vswitch_sim.fabric import Delivery, Fabric, TunnelHealth
 from vswitch_sim.fields import FIELDS, OFPVID_PRESENT, Field
-from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBand
+from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupKind, GroupType, MeterBand
 from vswitch_sim.host import Host
 from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
@@ -85,6 +85,7 @@ __all__ = [
     "FlowStatistics",
     "FlowUpdate",
     "Group",
+    "GroupKind",
     "GroupStatistics",
     "GroupType",
     "Host",

@@ -11,8 +11,8 @@ what it refers to, whether it is numbered) the class says itself (see `base`).
 from nvp_state.entities.access import Acl
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
-from nvp_state.entities.routing import Route, Router, RouterPort
-from nvp_state.entities.switching import Host, Port, Switch
+from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.switching import Host, PhysicalNetwork, Port, Switch, Uplink
 from nvp_state.errors import did_you_mean
 
 __all__ = [
@@ -22,12 +22,15 @@ __all__ = [
     "Entity",
     "Host",
     "Key",
+    "Nat",
+    "PhysicalNetwork",
     "Port",
     "Reference",
     "Route",
     "Router",
     "RouterPort",
     "Switch",
+    "Uplink",
     "readable",
     "references",
     "require_kind",
@@ -35,7 +38,19 @@ __all__ = [
 ]
 
 KINDS: dict[str, type[Entity]] = {
-    kind.kind: kind for kind in (Host, Switch, Port, Router, RouterPort, Route, Acl)
+    kind.kind: kind
+    for kind in (
+        PhysicalNetwork,
+        Host,
+        Switch,
+        Port,
+        Uplink,
+        Router,
+        RouterPort,
+        Route,
+        Nat,
+        Acl,
+    )
 }
 """The kinds of entities, those that are referred to before those that refer to them."""
 

@@ -29,7 +29,7 @@ class Entity:
         numbered: the pool of tunnel keys that gives each one; "" for none. Names of entities
             that share a pool are unique among all of these.
         section: where documents list them; within their owner's object, if there is an `owner`.
-        owner: the field that names the entity they belong to; it comes from the place in a document.
+        owner: the field that names the entity they belong to; documents tell it by the place.
     """
 
     kind: ClassVar[str]

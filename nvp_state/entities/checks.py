@@ -1,4 +1,4 @@
-"""Checks of fields: each takes what was given and returns the canonical value, or says what is wrong.
+"""Checks of fields: each takes what was given and returns the canonical value.
 
 `checked(check)` is the metadata by which `Entity` finds the check of a field. A check raises
 ValueError with a text that goes on from the field's name: "is empty".
@@ -6,6 +6,7 @@ ValueError with a text that goes on from the field's name: "is empty".
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -25,6 +26,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 def name(value: object) -> str:
+    """A text of at most 255 printable characters, without blanks at its ends."""
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
     if not value:
@@ -37,6 +39,7 @@ def name(value: object) -> str:
 
 
 def mac(value: object) -> str:
+    """A unicast MAC address, in lower case."""
     if not isinstance(value, str) or not _MAC.fullmatch(value.lower()):
         raise ValueError(f"{value!r} is not a MAC address such as 0a:00:00:00:00:01")
     if int(value[:2], 16) & 1:
@@ -45,6 +48,7 @@ def mac(value: object) -> str:
 
 
 def ip(value: object) -> str:
+    """An IPv4 address that one machine can have."""
     try:
         address = IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
@@ -55,6 +59,7 @@ def ip(value: object) -> str:
 
 
 def ip6(value: object) -> str:
+    """An IPv6 address that one machine can have."""
     try:
         address = IPv6Address(value if isinstance(value, str) else "")
     except ValueError:
@@ -65,10 +70,12 @@ def ip6(value: object) -> str:
 
 
 def any_ip(value: object) -> str:
+    """An address of either family that one machine can have."""
     return ip6(value) if isinstance(value, str) and ":" in value else ip(value)
 
 
 def nexthop(value: object) -> str:
+    """Where a route leads: an address, or `discard`."""
     return DISCARD if value == DISCARD else any_ip(value)
 
 
@@ -85,10 +92,8 @@ def cidr6(value: object) -> str:
 def _interface(value: object, version: int, example: str) -> str:
     there: IPv4Interface | IPv6Interface | None = None
     if isinstance(value, str) and "/" in value:
-        try:
+        with suppress(ValueError):
             there = ip_interface(value)
-        except ValueError:
-            pass
     if there is None or there.version != version:
         raise ValueError(f"{value!r} is not an address and its network's length, such as {example}")
     any_ip(str(there.ip))
@@ -104,19 +109,40 @@ def prefix(value: object) -> str:
         raise ValueError(f"{value!r} is not a prefix such as 10.0.0.0/24{beyond}") from None
 
 
+def ip_or_prefix(value: object) -> str:
+    """An IPv4 address, or a prefix of such."""
+    if isinstance(value, str) and "/" in value:
+        if ":" in value:
+            raise ValueError(f"{value!r} is not of IPv4")
+        return prefix(value)
+    return ip(value)
+
+
 def flag(value: object) -> bool:
+    """True or false."""
     if not isinstance(value, bool):
         raise ValueError(f"{value!r} is neither true nor false")
     return value
 
 
 def priority(value: object) -> int:
+    """0 to 32767."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= PRIORITY_MAX:
         raise ValueError(f"{value!r} is not a whole number from 0 to {PRIORITY_MAX}")
     return value
 
 
+def vlan(value: object) -> int | None:
+    """The number of a VLAN, 1 to 4094, or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 4095:
+        raise ValueError(f"{value!r} is not the number of a VLAN, 1 to 4094")
+    return value
+
+
 def choice(value: object, choices: tuple[str, ...]) -> str:
+    """One of some words; the nearest is named if it is none."""
     if not isinstance(value, str) or value not in choices:
         known = " or ".join(f"`{choice}`" for choice in choices)
         raise ValueError(f"{value!r} is not {known}{did_you_mean(value, choices)}")
@@ -124,6 +150,7 @@ def choice(value: object, choices: tuple[str, ...]) -> str:
 
 
 def optional(check: Callable[[object], str]) -> Callable[[object], str | None]:
+    """What `check` takes, or None."""
     return lambda value: None if value is None else check(value)
 
 
@@ -139,6 +166,7 @@ def listed(check: Callable[[object], str]) -> Callable[[object], tuple[str, ...]
 
 
 def one_of(*choices: str) -> Callable[[object], str]:
+    """One of these words."""
     return lambda value: choice(value, choices)
 
 

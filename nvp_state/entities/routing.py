@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from nvp_state.entities import checks
 from nvp_state.entities.base import Entity
-from nvp_state.entities.checks import checked, optional
+from nvp_state.entities.checks import checked, listed, optional
 from nvp_state.errors import Problem
 
 
@@ -38,6 +38,8 @@ class RouterPort(Entity):
         cidr: its IPv4 address and the length of its network's prefix.
         cidr6: the same of IPv6. A port has at least one of both.
         switch: the logical switch that it is a port of, too, if there is one.
+        gateways: hosts through one of which all packets of this port go, the best first; the first
+            that is reached does it. Left out: every host routes them itself.
         peer: the port of another router that it is joined to instead; that names this one.
     """
 
@@ -56,6 +58,9 @@ class RouterPort(Entity):
         default=None, kw_only=True, metadata=checked(optional(checks.name), "router-port")
     )
     cidr6: str | None = field(default=None, kw_only=True, metadata=checked(optional(checks.cidr6)))
+    gateways: tuple[str, ...] = field(
+        default=(), kw_only=True, metadata=checked(listed(checks.name), "host")
+    )
 
     def _contradictions(self) -> list[Problem]:
         if self.cidr is None and self.cidr6 is None:
@@ -79,6 +84,7 @@ class Route(Entity):
     kind: ClassVar[str] = "route"
     plural: ClassVar[str] = "routes"
     key_fields: ClassVar[tuple[str, ...]] = ("router", "prefix", "nexthop")
+    numbered: ClassVar[str] = "route"
     section: ClassVar[str] = "routes"
 
     router: str = field(metadata=checked(checks.name, "router"))
@@ -93,3 +99,47 @@ class Route(Entity):
             text = f"{self.nexthop} is not of the family of {self.prefix}"
             return [Problem(self.title, "nexthop", text)]
         return []
+
+
+NAT_TYPES = ("snat", "dnat", "dnat_and_snat")
+
+
+@frozen
+class Nat(Entity):
+    """Translation of addresses at the gateway port of a router.
+
+    Args:
+        router: the router, which has one port with gateways.
+        type: `snat` for what machines inside begin, `dnat` for what others do, or both.
+        external_ip: the address that those outside see.
+        logical_ip: the address inside; with `snat` a prefix, too.
+        logical_port: of `dnat_and_snat`, the port of the machine: its own host translates then.
+        external_mac: with `logical_port`, the MAC that answers for `external_ip` there.
+    """
+
+    kind: ClassVar[str] = "nat"
+    plural: ClassVar[str] = "NAT rules"
+    key_fields: ClassVar[tuple[str, ...]] = ("router", "type", "external_ip", "logical_ip")
+    section: ClassVar[str] = "nats"
+
+    router: str = field(metadata=checked(checks.name, "router"))
+    type: str = field(metadata=checked(checks.one_of(*NAT_TYPES)))
+    external_ip: str = field(metadata=checked(checks.ip))
+    logical_ip: str = field(metadata=checked(checks.ip_or_prefix))
+    logical_port: str | None = field(
+        default=None, metadata=checked(optional(checks.name), "port")
+    )
+    external_mac: str | None = field(default=None, metadata=checked(optional(checks.mac)))
+
+    def _contradictions(self) -> list[Problem]:
+        found = []
+        if self.type != "snat" and "/" in self.logical_ip:
+            text = "a prefix is for `snat` only: others need to know where packets go"
+            found.append(Problem(self.title, "logical_ip", text))
+        if (self.logical_port is None) != (self.external_mac is None):
+            text = "`logical_port` and `external_mac` go together: give both or none"
+            found.append(Problem(self.title, "external_mac", text))
+        if self.logical_port is not None and self.type != "dnat_and_snat":
+            text = "only `dnat_and_snat` can be done on the host of the machine"
+            found.append(Problem(self.title, "logical_port", text))
+        return found

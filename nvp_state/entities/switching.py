@@ -9,12 +9,31 @@ from attrs import field, frozen
 
 from nvp_state.entities import checks
 from nvp_state.entities.base import Entity
-from nvp_state.entities.checks import checked, optional
+from nvp_state.entities.checks import checked, listed, optional
+
+
+@frozen
+class PhysicalNetwork(Entity):
+    """A network outside, an Ethernet segment that some hosts have a NIC in."""
+
+    kind: ClassVar[str] = "physical-network"
+    plural: ClassVar[str] = "physical networks"
+    numbered: ClassVar[str] = "physical-network"
+    section: ClassVar[str] = "physical_networks"
+
+    name: str = field(metadata=checked(checks.name))
 
 
 @frozen
 class Host(Entity):
-    """A hypervisor. `ip` is its address in the underlay, where its tunnels end."""
+    """A hypervisor, or a machine that is a gateway or a service node.
+
+    Args:
+        name: its name.
+        ip: its address in the underlay, where its tunnels end.
+        networks: the physical networks that it has a NIC in.
+        service_node: whether it copies broadcasts for switches that leave that to service nodes.
+    """
 
     kind: ClassVar[str] = "host"
     plural: ClassVar[str] = "hosts"
@@ -23,11 +42,22 @@ class Host(Entity):
 
     name: str = field(metadata=checked(checks.name))
     ip: str = field(metadata=checked(checks.ip))
+    networks: tuple[str, ...] = field(
+        default=(), kw_only=True, metadata=checked(listed(checks.name), "physical-network")
+    )
+    service_node: bool = field(default=False, kw_only=True, metadata=checked(checks.flag))
 
 
 @frozen
 class Switch(Entity):
-    """A logical switch of a tenant."""
+    """A logical switch of a tenant.
+
+    Args:
+        name: its name.
+        tenant: whose it is.
+        replication: who copies broadcasts to other hosts: the host they come from (`source`), or
+            a service node (`service-node`).
+    """
 
     kind: ClassVar[str] = "switch"
     plural: ClassVar[str] = "switches"
@@ -36,6 +66,36 @@ class Switch(Entity):
 
     name: str = field(metadata=checked(checks.name))
     tenant: str = field(metadata=checked(checks.name))
+    replication: str = field(
+        default="source", kw_only=True, metadata=checked(checks.one_of("source", "service-node"))
+    )
+
+
+@frozen
+class Uplink(Entity):
+    """A port of a switch that joins it to a physical network.
+
+    Without gateways each host that has a NIC there joins the switch to it for its own VMs (OVN's
+    `localnet`); with gateways the first of them that is reached does for all (an L2 gateway).
+
+    Args:
+        name: unique over all ports.
+        switch: the logical switch.
+        network: the physical network.
+        tag: the VLAN there; none if left out.
+        gateways: hosts that have a NIC there, the best first.
+    """
+
+    kind: ClassVar[str] = "uplink"
+    plural: ClassVar[str] = "uplinks"
+    numbered: ClassVar[str] = "port"
+    section: ClassVar[str] = "uplinks"
+
+    name: str = field(metadata=checked(checks.name))
+    switch: str = field(metadata=checked(checks.name, "switch"))
+    network: str = field(metadata=checked(checks.name, "physical-network"))
+    tag: int | None = field(default=None, metadata=checked(checks.vlan))
+    gateways: tuple[str, ...] = field(default=(), metadata=checked(listed(checks.name), "host"))
 
 
 @frozen

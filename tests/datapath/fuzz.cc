@@ -3,7 +3,7 @@
 //   frame-fuzz SECONDS [SEED]
 //
 // It is built with the sanitizers, which end it at the first byte that is read where there is none.
-// A step of some frames that takes over kStepMax of processor time is called a hang.
+// Seconds are of processor time; a step of some frames that takes over kStepMaxS is called a hang.
 
 #include <chrono>
 #include <cstdio>
@@ -14,13 +14,7 @@
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr double kStepMaxS = 10;
-
-double SecondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 double ProcessorSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
@@ -28,17 +22,17 @@ double ProcessorSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PE
 
 int main(int argc, char** argv) {
   const double seconds = argc > 1 ? std::atof(argv[1]) : 10;
-  std::uint64_t seed = argc > 2
-                           ? std::strtoull(argv[2], nullptr, 10)
-                           : static_cast<std::uint64_t>(Clock::now().time_since_epoch().count());
+  std::uint64_t seed =
+      argc > 2
+          ? std::strtoull(argv[2], nullptr, 10)
+          : static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
   std::printf("frame-fuzz: first seed %llu\n", static_cast<unsigned long long>(seed));
-  const Clock::time_point begin = Clock::now();
   std::uint64_t n_received = 0;
   std::uint64_t n_sent = 0;
   double longest_s = 0;
-  for (; SecondsSince(begin) < seconds; ++seed) {
+  for (; ProcessorSeconds() < seconds; ++seed) {
     vswitch::test::RandomSwitch random_switch(seed);
-    for (int i = 0; i < 1000 && SecondsSince(begin) < seconds; ++i) {
+    for (int i = 0; i < 1000 && ProcessorSeconds() < seconds; ++i) {
       const double step_s = ProcessorSeconds();
       random_switch.Step();
       longest_s = std::max(longest_s, ProcessorSeconds() - step_s);

@@ -5,11 +5,13 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvp_state import NetworkState
 from nvp_state.agent import Agent
 from nvp_state.controllers import HostDelta
 from vswitch_sim import Switch
 
-OUT = {number: (("output", "", number),) for number in (1, 2, 3)}
+CASES = NetworkState().physical.engine.program.cases
+OUT = {number: (CASES["Output"](number),) for number in (1, 2, 3)}
 HERE = (("reg1", 5, -1),)
 NEVER = (("reg1", 5, -1), ("reg1", 6, -1))
 REVERSED = (("reg2", 1, -1), ("reg1", 5, -1))

@@ -13,11 +13,11 @@ from hypothesis import event, given, settings
 import nlog
 from nvp_state import Acl, Emulation, Host, NetworkState, Port, StateError
 from nvp_state.controllers import PASSED_ON
+from nvp_state.entities import KINDS
 from nvp_state.facts import facts_of_record
 from tests.nvp_state import labs
 
-KINDS = ("host", "switch", "port", "acl")
-DELIVER = 32
+CARRY = 40
 STEPS = 8
 
 
@@ -68,9 +68,9 @@ def assert_carried(state, lab):
         for has in (flows, buckets):
             assert len(has) == len({entry.identity for entry in has})
         assert {entry.identity for entry in wanted} == {it.identity for it in flows | buckets}
-        delivered = {flow.match["reg15"][0] for flow in flows if flow.table == DELIVER}
+        carried = {flow.match["reg15"][0] for flow in flows if flow.table == CARRY}
         near = [port.name for port in located if port.switch in on_switch[name]]
-        assert delivered == {state.record("port", port).tunnel_key for port in near}
+        assert carried == {state.record("port", port).tunnel_key for port in near}
         vifs = {port.name for port in ports.values() if port.kind == "vif"}
         assert vifs == {port.name for port in located if port.host == name}
         remotes = {it for it in hosts if it != name and on_switch[it] & on_switch[name]}

@@ -19,9 +19,9 @@ WRONG = {
         'universal_flow(s, "", 9, 9, [Field("tcp_dts", 5, -1)], []) :- acl(ls: s).',
         "rule at {file}:1: universal_flow: no field is named 'tcp_dts'",
     ),
-    "an-unknown-verb": (
-        'universal_flow(s, "", 9, 9, [], [Action("fly", "", 1)]) :- acl(ls: s).',
-        "rule at {file}:1: universal_flow: no action is named 'fly'",
+    "a-part-that-no-field-has": (
+        'universal_flow(s, "", 9, 9, [], [SetField("reg0[30..33]", 1)]) :- acl(ls: s).',
+        "rule at {file}:1: universal_flow: reg0 has bits 0..31, not 30..33",
     ),
     "a-priority-too-high": (
         'universal_flow(s, "", 9, 70000, [], []) :- acl(ls: s).',
@@ -41,11 +41,11 @@ WRONG = {
     ),
     "a-key-below-zero": (
         'port_binding("p0", s, -5) :- acl(ls: s).',
-        "rule at {file}:1: port_binding: ('p0', 's0', -5): the key must be in 1..0xffffffff",
+        "rule at {file}:1: port_binding: ('p0', 's0', -5): the key must be in 1..0x7fffff",
     ),
     "a-datapath-too-large": (
         "datapath(s, 1 << 40) :- acl(ls: s).",
-        "rule at {file}:1: datapath: ('s0', 1099511627776): the key must be in 1..0xffffffff",
+        "rule at {file}:1: datapath: ('s0', 1099511627776): the key must be in 1..0x7fffff",
     ),
 }
 
@@ -78,9 +78,9 @@ def test_what_a_wrong_rule_makes_is_refused_and_nothing_has_changed(name, tmp_pa
 
 
 def test_a_wrong_document_is_refused_too(tmp_path):
-    state = NetworkState([policy(tmp_path, WRONG["an-unknown-verb"][0])])
+    state = NetworkState([policy(tmp_path, WRONG["a-part-that-no-field-has"][0])])
     document = network(TRIGGER).dump()
-    with pytest.raises(StateError, match="no action is named 'fly'"):
+    with pytest.raises(StateError, match="reg0 has bits 0..31"):
         state.load(document)
     assert not any(everything(state)[0])
     state.load(document | {"acls": []})
