@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from attrs import frozen
 
 from nvp_state.agent import Agent
+from nvp_state.answers import answer
 from nvp_state.entities import Host, Port, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
@@ -178,6 +179,7 @@ class Emulation:
                     self.fabric.underlay.add_router(ROUTER)
                 self.fabric.underlay.add_host(host.name, ROUTER)
             self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
+            self.fabric.hosts[host.name].answer = answer
 
     def _renew_nics(self, change: NetworkChange) -> None:
         hosts = [*_hosts(change.entities.added)]

@@ -8,6 +8,7 @@ is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
+from nvp_state.answers import parse
 from nvp_state.cubes import EXACT
 from vswitch_sim import (
     FIELDS,
@@ -96,6 +97,15 @@ def _commit(zone: str, table: int | None, nat: Any, mark: Any, label: Any) -> Ct
     return Ct(_zone(zone), table, commit=True, actions=written, nat=_nat(nat))
 
 
+def _controller(reason: str, table: int | None) -> Controller:
+    if table is not None:
+        try:
+            parse(reason)
+        except ValueError as error:
+            raise FlowError(f"controller: {error}") from None
+    return Controller(reason, table)
+
+
 def _zone(zone: str) -> int | str:
     return int(zone) if zone.isdecimal() else zone
 
@@ -114,7 +124,7 @@ _ACTIONS: Mapping[str, Callable[..., Action]] = {
     "Output": Output,
     "Group": Group,
     "Meter": Meter,
-    "Controller": lambda reason, _: Controller(reason.replace(" ", "_")),
+    "Controller": _controller,
     "Ct": _ct,
     "CtCommit": _commit,
 }

@@ -16,18 +16,32 @@ from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from nvp_state.answers import answer
 from nvp_state.names import Names
 from nvp_state.origin import Origin, origin_of
-from vswitch_sim import Bucket, Fabric, Flow, Resubmit, Trace, TraceAction, TraceTable
+from vswitch_sim import (
+    Bucket,
+    Controller,
+    Egress,
+    Fabric,
+    Flow,
+    PacketIn,
+    Resubmit,
+    Switch,
+    Trace,
+    TraceAction,
+    TraceTable,
+)
 
 if TYPE_CHECKING:
     from nvp_state.agent import Agent
     from nvp_state.network import NetworkState
 
 # The limits of the fabric: beyond them a frame loops.
-TUNNELS_MAX = 16
+LINKS_MAX = 16
+ANSWERS_MAX = 16
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -104,8 +118,12 @@ class Step:
 class Hop:
     """One switch on the way: the host, the port by which the frame came, and the steps there.
 
-    `context` says what its context ID says, if it came by a tunnel. `lost` names the hosts to which
-    copies leave that the underlay has no route to.
+    Attributes:
+        in_port: "" if the host's agent made the frame.
+        reason: what that made it by.
+        unanswered: the reasons by which it made nothing of packets that stopped here.
+        lost: the hosts to which copies leave that the underlay has no route to.
+        context: what its context ID says, if it came by a tunnel.
     """
 
     host: str
@@ -113,7 +131,16 @@ class Hop:
     steps: tuple[Step, ...]
     trace: Trace = field(repr=False)
     lost: tuple[str, ...] = ()
+    reason: str = ""
+    unanswered: tuple[str, ...] = ()
     context: str = ""
+
+    @property
+    def title(self) -> str:
+        """Where the frame is, and where it came from."""
+        if self.reason:
+            return f"{self.host}, answer by {self.reason}"
+        return f"{self.host}, in by {self.in_port}" + (f", {self.context}" if self.context else "")
 
     @property
     def drops(self) -> tuple[str, ...]:
@@ -122,8 +149,7 @@ class Hop:
 
     def lines(self, *, everything: bool = False) -> Iterator[str]:
         """The hop as text; stages that only let the frame pass share a line, or not."""
-        context = f", {self.context}" if self.context else ""
-        yield f"{self.host}, in by {self.in_port}{context}:"
+        yield f"{self.title}:"
         for (folds, depth), steps in groupby(self.steps, lambda it: (it.passes, it.depth)):
             if folds and not everything:
                 text = f"{', '.join(step.stage for step in steps)}: pass"
@@ -133,6 +159,8 @@ class Hop:
                 yield from step.lines("  ")
         for reason in self.drops:
             yield f"  dropped: {reason}"
+        for reason in self.unanswered:
+            yield f"  dropped: no answer by {reason}"
         for host in self.lost:
             yield f"  lost: the underlay has no route to {host}"
 
@@ -175,6 +203,43 @@ class NetworkTrace:
         return "\n".join(self.lines())
 
 
+@frozen
+class _Arrival:
+    """A frame at a switch: by a port, or made by the agent there for a packet that it answers."""
+
+    host: str
+    frame: bytes
+    in_port: int = 0
+    tun_id: int = 0
+    answers: PacketIn | None = None
+    links: int = 0
+    n_answers: int = 0
+
+    def beyond(self, host: str, in_port: int, frame: bytes, tun_id: int = 0) -> "_Arrival":
+        """What leaves by a tunnel, or into a physical network, and arrives at its other end."""
+        return evolve(
+            self,
+            host=host,
+            frame=frame,
+            in_port=in_port,
+            tun_id=tun_id,
+            answers=None,
+            links=self.links + 1,
+        )
+
+    def answered(self, packet_in: PacketIn) -> "_Arrival | None":
+        made = answer(packet_in) if self.n_answers < ANSWERS_MAX else None
+        if made is None:
+            return None
+        return evolve(self, frame=made, in_port=0, answers=packet_in, n_answers=self.n_answers + 1)
+
+
+def _passed(switch: Switch, arrival: _Arrival) -> Trace:
+    if arrival.answers is not None:
+        return switch.trace_resumed(arrival.answers, arrival.frame)
+    return switch.trace(arrival.in_port, arrival.frame, arrival.tun_id)
+
+
 class Tracer:
     """Traces frames through a fabric whose flows a state computed.
 
@@ -198,32 +263,41 @@ class Tracer:
         self._segment = segment
 
     def trace(self, places: Iterable[Place], frame: bytes) -> NetworkTrace:
-        """Follow a frame from ports of switches, (host, port number), to all where it ends."""
+        """Follow a frame from ports of switches, (host, port number), to all where it ends.
+
+        What agents make of it is followed, too.
+        """
         teller = _Teller(self._state, self._agents)
         hops: list[Hop] = []
         ports: list[str] = []
-        waiting = deque((*place, frame, 0, 0) for place in places)
+        waiting = deque(_Arrival(host, frame, in_port) for host, in_port in places)
         while waiting and len(hops) < HOPS_MAX:
-            here, number, arrived, tun_id, links = waiting.popleft()
-            switch = self._fabric.switch(here)
-            trace = switch.trace(number, arrived, tun_id)
+            arrival = waiting.popleft()
+            switch = self._fabric.switch(arrival.host)
+            trace = _passed(switch, arrival)
             lost: list[str] = []
             for egress in trace.egress:
-                beyond = self._fabric.far_end(here, egress.port)
+                beyond = self._fabric.far_end(arrival.host, egress.port)
                 if beyond is None:
                     if switch.ports[egress.port].kind != "vif":
                         continue
                     ports.append(switch.ports[egress.port].name)
-                    nics = self._segment(here, egress.port) if links < TUNNELS_MAX else []
-                    waiting.extend((*nic, egress.frame, 0, links + 1) for nic in nics)
-                elif not self._joined(here, beyond[0]):
+                    for nic in self._segment(arrival.host, egress.port):
+                        if arrival.links < LINKS_MAX:
+                            waiting.append(arrival.beyond(*nic, egress.frame))
+                elif not self._joined(arrival.host, beyond[0]):
                     lost.append(beyond[0])
-                elif links < TUNNELS_MAX:
-                    waiting.append((*beyond, egress.frame, egress.tun_id, links + 1))
-            came_by = switch.ports[number].name
-            context = teller.names.context(tun_id) if tun_id else ""
-            steps = tuple(teller.steps(here, trace))
-            hops.append(Hop(here, came_by, steps, trace, tuple(lost), context))
+                elif arrival.links < LINKS_MAX:
+                    waiting.append(arrival.beyond(*beyond, egress.frame, egress.tun_id))
+            answers = [arrival.answered(it) for it in trace.waiting]
+            # In no time, so that they come before what is in tunnels.
+            waiting.extendleft(reversed([it for it in answers if it is not None]))
+            unanswered = tuple(
+                it.reason
+                for it, made in zip(trace.waiting, answers, strict=True)
+                if made is None
+            )
+            hops.append(teller.hop(switch, arrival, trace, tuple(lost), unanswered))
         return NetworkTrace(tuple(hops), tuple(ports))
 
     def _joined(self, here: str, there: str) -> bool:
@@ -240,10 +314,25 @@ class _Teller:
         self._agents = agents
         self._origins: dict[tuple[str, Flow | Bucket], Origin] = {}
 
-    def steps(self, host: str, trace: Trace) -> Iterator[Step]:
+    def hop(
+        self,
+        switch: Switch,
+        arrival: _Arrival,
+        trace: Trace,
+        lost: tuple[str, ...],
+        unanswered: tuple[str, ...],
+    ) -> Hop:
         """What a frame passed on a host."""
-        for each in trace.passes:
-            yield from self._table(host, each.root, 0)
+        return Hop(
+            arrival.host,
+            switch.ports[arrival.in_port].name if arrival.in_port else "",
+            tuple(it for each in trace.passes for it in self._table(arrival.host, each.root, 0)),
+            trace,
+            lost,
+            "" if arrival.answers is None else arrival.answers.reason,
+            unanswered,
+            self.names.context(arrival.tun_id) if arrival.tun_id else "",
+        )
 
     def _table(self, host: str, table: TraceTable, depth: int) -> Iterator[Step]:
         stage = self.names.stages.get(table.table, f"table {table.table}")
@@ -277,7 +366,7 @@ class _Teller:
         text: str,
         actions: tuple[TraceAction, ...],
     ) -> Step:
-        notes = tuple(f"{done.action}: {done.note}" for done in actions if done.note)
+        notes = tuple(f"{_shown(done)}: {done.note}" for done in actions if done.note)
         return Step(depth, stage, entry, text, notes, self._origin(host, entry))
 
     def _origin(self, host: str, entry: Flow | Bucket) -> Origin:
@@ -287,6 +376,11 @@ class _Teller:
             row = self._agents[host].row_of(entry)
             known = self._origins[host, entry] = origin_of(self._state, host, table, row)
         return known
+
+
+def _shown(done: TraceAction) -> str:
+    """An action in a note, whose text repeats what a controller is asked."""
+    return "controller" if isinstance(done.action, Controller) else str(done.action)
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

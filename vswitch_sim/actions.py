@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TABLE_MAX = 254
 WORD_MAX = 0xFFFFFFFF
+CLAUSES_MAX = 64
 # OFPP_MAX: the numbers above are reserved.
 PORT_MAX = 0xFFFFFF00
 # OFPP_IN_PORT: output to the port the packet came from, which a plain output never does.
@@ -241,12 +242,26 @@ class Meter:
 
 @frozen
 class Controller:
-    """Send a copy to the controller, with a reason for it to read."""
+    """Send a copy to the controller, with a reason for it to read.
+
+    With a `table`, the packet stops here, so that this must be the last action of a list: the
+    controller makes a new frame of it, which goes on in that table with the same metadata and
+    registers, and `in_port` 0 (see `Switch.resume`).
+    """
 
     reason: str = "action"
+    table: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.table is not None and not 0 <= self.table <= TABLE_MAX:
+            raise FlowError(f"controller({self.reason}): table must be in 0..{TABLE_MAX}")
 
     def __str__(self) -> str:
-        return f"controller(reason={self.reason})"
+        # Open vSwitch has a closed list of reasons; what is ours goes as data of the user's.
+        userdata = f"userdata={self.reason.encode().hex('.')}"
+        if self.table is None:
+            return f"controller({userdata})"
+        return f"set_field:0->in_port,controller({userdata},pause),resubmit(,{self.table})"
 
 
 def _as_actions(actions: Iterable["Action"]) -> tuple["Action", ...]:
@@ -261,6 +276,30 @@ class Clone:
 
     def __str__(self) -> str:
         return f"clone({format_actions(self.actions)})"
+
+
+@frozen
+class Conjunction:
+    """The flow is one way to meet a clause of a conjunctive match, and nothing else.
+
+    A packet that meets, by flows of one priority, clauses 1 to `clauses` of the conjunction
+    `number`, is looked up again with that number as its `conj_id` (ovs-actions(7)).
+    """
+
+    number: int
+    clause: int
+    clauses: int
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.number <= WORD_MAX:
+            raise FlowError(f"{self}: the number must be in 0..{WORD_MAX:#x}")
+        if not 2 <= self.clauses <= CLAUSES_MAX:
+            raise FlowError(f"{self}: a conjunction has 2..{CLAUSES_MAX} clauses")
+        if not 1 <= self.clause <= self.clauses:
+            raise FlowError(f"{self}: the clause must be in 1..{self.clauses}")
+
+    def __str__(self) -> str:
+        return f"conjunction({self.number},{self.clause}/{self.clauses})"
 
 
 @frozen
@@ -288,6 +327,7 @@ Action = Union[
     Meter,
     Controller,
     Clone,
+    Conjunction,
     Note,
     "Ct",
     "Learn",

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from vswitch_sim.actions import (
     Action,
     Clone,
+    Conjunction,
+    Controller,
     DecTtl,
     Group,
     Move,
+    Note,
     Output,
     OutputRegister,
     PopVlan,
@@ -77,6 +80,19 @@ def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = 
     return ""
 
 
+def stray_clause(actions: Iterable[Action]) -> Action | None:
+    """The first action that may not stand where it does, beside a `Conjunction` or within another."""
+    listed = tuple(actions)
+    for action in listed:
+        if isinstance(action, Clone):
+            inner = next((it for it in action.actions if isinstance(it, Conjunction)), None)
+            if inner is not None:
+                return inner
+    if any(isinstance(action, Conjunction) for action in listed):
+        return next((it for it in listed if not isinstance(it, Conjunction | Note)), None)
+    return None
+
+
 def misplaced(actions: Iterable[Action]) -> Action | None:
     """The first action that may only stand within `ct`."""
     for action in actions:
@@ -88,6 +104,20 @@ def misplaced(actions: Iterable[Action]) -> Action | None:
             name = action.field if isinstance(action, SetField) else action.destination.name
             if FIELDS[name].writable == "ct":
                 return action
+    return None
+
+
+def unreachable(actions: Iterable[Action]) -> Controller | None:
+    """The first action at which the packet stops, if something follows it in its list."""
+    actions = tuple(actions)
+    for place, action in enumerate(actions):
+        if isinstance(action, Clone):
+            inner = unreachable(action.actions)
+            if inner is not None:
+                return inner
+        stops = isinstance(action, Controller) and action.table is not None
+        if isinstance(action, Controller) and stops and place < len(actions) - 1:
+            return action
     return None
 
 

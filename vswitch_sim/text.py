@@ -27,6 +27,7 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {
     },
     "tcp": {"tcp_src": "src", "tcp_dst": "dst"},
     "udp": {"udp_src": "src", "udp_dst": "dst"},
+    "sctp": {"sctp_src": "src", "sctp_dst": "dst"},
     "icmp": {"icmpv4_type": "type", "icmpv4_code": "code"},
     "icmpv6": {"icmpv6_type": "type", "icmpv6_code": "code"},
     "nd": {"nd_target": "target", "nd_sll": "sll", "nd_tll": "tll"},
@@ -105,8 +106,9 @@ def _actions(actions: Sequence[DatapathAction], key: int) -> Iterator[str]:
                 yield f"recirc({number:#x})"
             case ("meter", number):
                 yield f"meter({number})"
-            case ("controller", reason):
-                yield f"userspace(controller(reason={reason}))"
+            case ("controller", reason, int(number)):
+                resumes = f",recirc_id={number:#x}" if number else ""
+                yield f"userspace(controller(reason={reason}{resumes}))"
             case ("drop", _):
                 pass
             case (name, *_):

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from vswitch_sim.actions import Action
+from vswitch_sim.actions import Action, format_actions
 from vswitch_sim.fields import FIELDS, REGISTERS
 from vswitch_sim.flow import Bucket, Flow
+from vswitch_sim.packet_in import PacketIn
 from vswitch_sim.port import Egress
 from vswitch_sim.subject import DatapathAction
 from vswitch_sim.text import format_datapath_actions, format_key, format_megaflow
@@ -41,6 +42,7 @@ class TraceTable:
     Attributes:
         table: its number.
         flow: the flow that hit; None is a miss, which drops.
+        clauses: if it did so as a conjunctive match, the flows that met the clauses.
         registers: the registers, metadata and tun_id that are not zero, when its actions were
             done.
         actions: what was done, in order.
@@ -50,6 +52,7 @@ class TraceTable:
     flow: Flow | None
     registers: Mapping[str, int]
     actions: tuple[TraceAction, ...]
+    clauses: tuple[Flow, ...] = ()
 
 
 @frozen
@@ -89,6 +92,7 @@ class Trace:
         egress: what leaves, as `Switch.process` returns it.
         drops: the name of every drop.
         port_names: the names of the ports of `egress`.
+        waiting: what the controller is asked to answer; `Switch.trace_resumed` goes on with that.
     """
 
     switch: str
@@ -96,6 +100,7 @@ class Trace:
     egress: tuple[Egress, ...]
     drops: tuple[str, ...]
     port_names: tuple[str, ...] = ()
+    waiting: tuple[PacketIn, ...] = ()
 
     @property
     def root(self) -> TraceTable | None:
@@ -156,7 +161,8 @@ def _table(visit: Visit) -> TraceTable:
         known.name: value for known in REGISTERS if (value := known.of(visit.key_after)) != 0
     }
     flow = None if visit.entry is None else visit.entry.flow
-    return TraceTable(visit.table, flow, registers, _actions(visit.steps))
+    clauses = tuple(entry.flow for entry in visit.met)
+    return TraceTable(visit.table, flow, registers, _actions(visit.steps), clauses)
 
 
 def _actions(steps: list[Step]) -> tuple[TraceAction, ...]:
@@ -200,6 +206,9 @@ def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
     comma = f"{covered}, " if covered else ""
     cookie = f", cookie {table.flow.cookie:#x}" if table.flow.cookie else ""
     yield f"{margin}{table.table:2}. {comma}priority {table.flow.priority}{cookie}"
+    for clause in table.clauses:
+        parts = format_actions(clause.actions)
+        yield f"{margin}     -> {clause.match}, priority {clause.priority}, {parts}"
     yield from _action_lines(table.actions, depth + 1)
     if not table.flow.actions:
         yield f"{margin}    drop"

@@ -27,6 +27,7 @@ from vswitch_sim import (
     Action,
     Bucket,
     Clone,
+    Conjunction,
     Controller,
     Ct,
     DecTtl,
@@ -243,7 +244,8 @@ class Chooser:
             return Clone(self.action(table, depth + 1) for _ in range(rng.randrange(1, 3)))
         if draw < 0.97 or not self.slow:
             return Note(b"x")
-        return rng.choice((Controller("asked"), Meter(METER), self.learn()))
+        asked = Controller("answered", rng.choice(TABLES))
+        return rng.choice((Controller("asked"), asked, asked, Meter(METER), self.learn()))
 
     def learn(self) -> Action:
         idle, hard = self.rng.choice(((0, 0), (3, 0), (0, 3)))
@@ -290,11 +292,26 @@ class Chooser:
             if rng.random() < 0.85:
                 then = (Resubmit(table + 1),) if table + 1 in TABLES else ()
                 chosen.append(Flow(table, 0, Match(), (*then, self.output()), 1000 + table))
+        chosen += self.conjunctions()
         kinds = ("all", "ff", "indirect", *(("select",) if self.slow else ()))
         for group in GROUPS:
             if rng.random() < 0.85:
                 chosen += self.group(group, rng.choice(kinds))
         return distinct(chosen)
+
+    def conjunctions(self) -> Iterator[Flow]:
+        """Conjunctive matches, each of a priority of its own: which of several wins is open."""
+        rng = self.rng
+        for number in range(1, rng.choice((1, 1, 3))):
+            table, priority, n_clauses = rng.choice(TABLES), 60000 + number, rng.choice((2, 2, 3))
+            for clause in range(1, n_clauses + 1):
+                for _ in range(rng.choice((1, 2, 3))):
+                    match = self.match() if rng.random() < 0.7 else Match()
+                    parts = (Conjunction(number, clause, n_clauses),)
+                    yield Flow(table, priority, match, parts, 2000 + number)
+            match = Match.of(conj_id=number)
+            actions = tuple(self._fitting(table, match, 2))
+            yield Flow(table, rng.choice((1, priority)), match, actions, 3000 + number)
 
     def group(self, group: int, kind: str) -> list[Entry]:
         n_buckets = 1 if kind == "indirect" else self.rng.randrange(1, 4)
