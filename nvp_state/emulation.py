@@ -17,6 +17,7 @@ from nvp_state.entities import Host, Port, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
 from nvp_state.records import Record
+from nvp_state.segments import Segments
 from nvp_state.trace import NetworkTrace, Tracer
 from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay
 
@@ -57,6 +58,7 @@ class Emulation:
         )
         self.fabric.on_health.append(self._report)
         self._agents: dict[str, Agent] = {}
+        self._segments = Segments(self.fabric)
         self._tracer = Tracer(state, self.fabric, self._agents)
         state.listen(self._follow)
 
@@ -69,7 +71,8 @@ class Emulation:
         """Send a frame from the VM at a logical port; where and how it comes out, in order.
 
         Args:
-            port: the logical port's name; it must have a host.
+            port: the logical port's name; it must have a host. Or the name of a physical network:
+                the frame comes from outside then.
             frame: an Ethernet frame without its FCS.
 
         Raises:
@@ -77,11 +80,13 @@ class Emulation:
             TypeError: the frame is not bytes.
         """
         _require_bytes(frame)
-        host, number = self._location(port)
-        return [
-            Delivery(delivery.port_name, delivery.frame)
-            for delivery in self.fabric.send(host, number, frame)
-        ]
+        outside = self.state.record("physical-network", port)
+        if outside is None:
+            deliveries = self.fabric.send(*self._location(port), frame)
+        else:
+            with self.fabric.listening() as deliveries:
+                self._segments.inject(outside.tunnel_key, frame)
+        return [Delivery(delivery.port_name, delivery.frame) for delivery in deliveries]
 
     def trace(self, port: str, frame: bytes) -> NetworkTrace:
         """What `send` would do with a frame: each table, its flow, and the rule that made it.
@@ -136,6 +141,7 @@ class Emulation:
         for record in gone:
             self._detach(record)
         self._renew_hosts(change)
+        self._renew_nics(change)
         for record in come:
             self._attach(record)
         for host, delta in change.hosts.items():
@@ -152,6 +158,7 @@ class Emulation:
     def _renew_hosts(self, change: NetworkChange) -> None:
         """Remove hosts, readdress others, make new ones: each may get the IP of one before it."""
         for host in _hosts(change.entities.removed):
+            self._segments.leave(host.name, is_gone=True)
             self.fabric.remove_host(host.name)
             del self._agents[host.name]
         self.fabric.readdress(
@@ -168,6 +175,17 @@ class Emulation:
                 self.fabric.underlay.add_host(host.name, ROUTER)
             self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
             self.fabric.hosts[host.name].answer = answer
+
+    def _renew_nics(self, change: NetworkChange) -> None:
+        hosts = [*_hosts(change.entities.added)]
+        for old, new in change.entities.replaced:
+            if isinstance(old.entity, Host) and isinstance(new.entity, Host):
+                if old.entity.networks != new.entity.networks:
+                    self._segments.leave(new.entity.name)
+                    hosts.append(new.entity)
+        for host in hosts:
+            records = ((it, self.state.record("physical-network", it)) for it in host.networks)
+            self._segments.join(host.name, [(it, at.tunnel_key) for it, at in records if at])
 
     def _attach(self, record: Record) -> None:
         port = record.entity

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TABLE_MAX = 254
 WORD_MAX = 0xFFFFFFFF
+CLAUSES_MAX = 64
 # OFPP_MAX: the numbers above are reserved.
 PORT_MAX = 0xFFFFFF00
 # OFPP_IN_PORT: output to the port the packet came from, which a plain output never does.
@@ -278,6 +279,30 @@ class Clone:
 
 
 @frozen
+class Conjunction:
+    """The flow is one way to meet a clause of a conjunctive match, and nothing else.
+
+    A packet that meets, by flows of one priority, clauses 1 to `clauses` of the conjunction
+    `number`, is looked up again with that number as its `conj_id` (ovs-actions(7)).
+    """
+
+    number: int
+    clause: int
+    clauses: int
+
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.number <= WORD_MAX:
+            raise FlowError(f"{self}: the number must be in 0..{WORD_MAX:#x}")
+        if not 2 <= self.clauses <= CLAUSES_MAX:
+            raise FlowError(f"{self}: a conjunction has 2..{CLAUSES_MAX} clauses")
+        if not 1 <= self.clause <= self.clauses:
+            raise FlowError(f"{self}: the clause must be in 1..{self.clauses}")
+
+    def __str__(self) -> str:
+        return f"conjunction({self.number},{self.clause}/{self.clauses})"
+
+
+@frozen
 class Note:
     """Nothing; bytes for whoever reads the flow."""
 
@@ -302,6 +327,7 @@ Action = Union[
     Meter,
     Controller,
     Clone,
+    Conjunction,
     Note,
     "Ct",
     "Learn",

@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from vswitch_sim.actions import (
     Action,
     Clone,
+    Conjunction,
     Controller,
     DecTtl,
     Group,
     Move,
+    Note,
     Output,
     OutputRegister,
     PopVlan,
@@ -76,6 +78,19 @@ def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = 
             return f"{action} needs packets other than ct_state=+inv"
         n_tags += isinstance(action, PushVlan) - isinstance(action, PopVlan)
     return ""
+
+
+def stray_clause(actions: Iterable[Action]) -> Action | None:
+    """The first action that may not stand where it does, beside a `Conjunction` or within another."""
+    listed = tuple(actions)
+    for action in listed:
+        if isinstance(action, Clone):
+            inner = next((it for it in action.actions if isinstance(it, Conjunction)), None)
+            if inner is not None:
+                return inner
+    if any(isinstance(action, Conjunction) for action in listed):
+        return next((it for it in listed if not isinstance(it, Conjunction | Note)), None)
+    return None
 
 
 def misplaced(actions: Iterable[Action]) -> Action | None:

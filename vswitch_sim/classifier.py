@@ -16,8 +16,11 @@ Any two keys that agree in the bits read take the same way, read the same bits a
 flow: that is what makes megaflows right, and disjoint. So what a look-up has tested counts, though
 it told nothing: of two addresses, one that some flow has and one that none has, both.
 
+Flows with clauses of conjunctive matches (see `conjunction`) are found on the way, and decide what
+else is looked up.
+
 Cost: a look-up is one probe for each stage of each distinct mask at worst, whatever the number of
-flows; k insertions or removals into a subtable of n flows that match addresses take O(k + n).
+flows, and as much again for each conjunction whose clauses are met; k insertions or removals into a subtable of n flows that match addresses take O(k + n).
 
 Threads: one may write while others read (see `versions`): what readers follow is replaced, never
 changed in place, but for hashes, whose probes are single steps.
@@ -30,11 +33,14 @@ from threading import Lock
 
 from attrs import define, field
 
+from vswitch_sim.actions import Conjunction
+from vswitch_sim.conjunction import Found, candidates
 from vswitch_sim.fields import FIELDS, INNER_TAG_MASK, PIPELINE_MASK
 from vswitch_sim.flow import Flow
 from vswitch_sim.versions import FOREVER
 
 _ETH_TYPE = FIELDS["eth_type"]
+_CONJ_ID = FIELDS["conj_id"]
 
 
 def _bits(*names: str) -> int:
@@ -64,6 +70,7 @@ class FlowEntry:
     """A flow in a table: the versions that see it, and its counters.
 
     Attributes:
+        clauses: of conjunctive matches, if that is all that the flow is.
         since: the first version.
         until: the first version that does not.
         n_packets: how many packets hit it, of those that were attributed so far.
@@ -81,6 +88,10 @@ class FlowEntry:
     created_s: float = 0.0
     modified_s: float = 0.0
     used_s: float = 0.0
+    clauses: tuple[Conjunction, ...] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.clauses = self.flow.clauses
 
 
 @define(eq=False)
@@ -166,8 +177,13 @@ class _Subtable:
     def priority_max(self) -> int:
         return max(self.priorities)
 
-    def find(self, version: int, key: int) -> tuple[FlowEntry | None, int]:
-        """The entry that hits, and the bits that were read."""
+    def find(
+        self, version: int, key: int, parts: list[FlowEntry]
+    ) -> tuple[FlowEntry | None, int]:
+        """The entry that hits, and the bits that were read.
+
+        Entries with clauses of conjunctions that outrank it come to `parts`.
+        """
         done = 0
         for stage in self.stages:
             for ordered in stage.ordered:
@@ -180,7 +196,9 @@ class _Subtable:
                 return None, done
         for entry in self.entries.get(key & self.mask, ()):
             if entry.since <= version < entry.until:
-                return entry, self.mask
+                if not entry.clauses:
+                    return entry, self.mask
+                parts.append(entry)
         return None, self.mask
 
     def change(self, entries: list[FlowEntry], sign: int) -> None:
@@ -244,12 +262,34 @@ class Classifier:
                     del self._subtables[place]
             self._orders = {}
 
-    def lookup(self, version: int, key: int) -> tuple[FlowEntry | None, int]:
-        """What a key hits in a version.
+    def lookup(self, version: int, key: int) -> Found:
+        """What a key hits in a version: the entry of highest rank that covers it.
 
-        Returns:
-            The entry of highest rank that covers the key, None for a miss; and the bits that were
-            read, `eth_type` not counted: keys that agree in these, and in `eth_type`, hit the same.
+        If conjunctive matches outrank that, it is what the first of them comes to.
+        """
+        parts: list[FlowEntry] = []
+        plain, read = self._scan(version, key, parts)
+        if plain is not None:
+            parts = [entry for entry in parts if entry.flow.priority > plain.flow.priority]
+        tried: list[int] = []
+        met: dict[FlowEntry, None] = {}
+        for candidate in candidates(parts):
+            entry, bits = self._scan(version, _CONJ_ID.put(key, candidate.number), [])
+            read |= bits
+            tried.append(candidate.number)
+            met |= dict.fromkeys(candidate.met)
+            if entry is not None:
+                alone = len(tried) == 1
+                floor = min(candidate.priority, entry.flow.priority) if alone else 0
+                return Found(entry, read, tuple(tried), tuple(met), floor)
+        return Found(plain, read, tuple(tried), tuple(met))
+
+    def _scan(
+        self, version: int, key: int, parts: list[FlowEntry]
+    ) -> tuple[FlowEntry | None, int]:
+        """The plain entry of highest rank that covers a key, and the bits that were read.
+
+        Entries with clauses come to `parts`, at least those that outrank it.
         """
         orders, eth_type = self._orders, _ETH_TYPE.of(key)
         order = orders.get(eth_type)
@@ -261,7 +301,7 @@ class Classifier:
         for rank_max, subtable in order:
             if rank_max < rank[:2]:
                 break
-            entry, bits = subtable.find(version, key)
+            entry, bits = subtable.find(version, key, parts)
             read |= bits
             if entry is not None and entry.flow.rank > rank:
                 best, rank = entry, entry.flow.rank

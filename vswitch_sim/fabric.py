@@ -274,15 +274,24 @@ class Fabric:
             TopologyError: there is no such host or port.
         """
         self._host(host)
+        with self.listening() as deliveries:
+            self.inject(host, in_port, frame)
+        return deliveries
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Delivery]]:
+        """The deliveries of what is injected in a `with` block, complete when that ends.
+
+        What is under way already comes home before.
+        """
         self.settle()
         deliveries: list[Delivery] = []
-        self.on_delivery.append(deliveries.append)
+        self.on_delivery.insert(0, deliveries.append)
         try:
-            self.inject(host, in_port, frame)
+            yield deliveries
             self.settle()
         finally:
             self.on_delivery.remove(deliveries.append)
-        return deliveries
 
     @contextmanager
     def capture(self, path: str, *points: AtVif | AtLink) -> Iterator[None]:

@@ -6,7 +6,8 @@ A *flow key* is one Python integer: every field of a packet side by side, each a
 
 The low KEY_BITS bits are the datapath's part, laid out by `datapath/core/key.h`. Above them stand
 what only the pipeline knows: `metadata` and the registers, with reg0 highest, so that `xreg0` is
-reg0 and reg1 read as one number, and `xxreg0` reg0 to reg3, as in Open vSwitch.
+reg0 and reg1 read as one number, and `xxreg0` reg0 to reg3, as in Open vSwitch. `conj_id`, highest
+of all, is 0 but while a table looks for what a conjunctive match comes to.
 
 As there, a field of a header that the packet lacks is zero, fields that no packet has together
 share a place, and a match that names a field must name what tells that the packet has it
@@ -103,6 +104,7 @@ CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
     "ipv6": ((("eth_type", 0x86DD, 0xFFFF),),),
     "tcp": _either(("ip_proto", 6, 0xFF)),
     "udp": _either(("ip_proto", 17, 0xFF)),
+    "sctp": _either(("ip_proto", 132, 0xFF)),
     "icmpv4": ((("eth_type", 0x0800, 0xFFFF), ("ip_proto", 1, 0xFF)),),
     "icmpv6": (_ICMPV6,),
     "nd": ((*_ICMPV6, ("icmpv6_type", 135, 0xFF)), (*_ICMPV6, ("icmpv6_type", 136, 0xFF))),
@@ -111,11 +113,12 @@ CONDITIONS: Mapping[str, tuple[Condition, ...]] = {
 }
 
 # What belongs to the layer above IP, and is lacking in a later fragment.
-L4_NEEDS = frozenset({"tcp", "udp", "icmpv4", "icmpv6", "nd", "nd_sll", "nd_tll"})
+L4_NEEDS = frozenset({"tcp", "udp", "sctp", "icmpv4", "icmpv6", "nd", "nd_sll", "nd_tll"})
 
 # name, needs, writable, names in a match, in set-field, and in a move ("" stands for `name`), form
 _ROWS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("recirc_id", "", "", "", "", "", "hex"),
+    ("conj_id", "", "", "", "", "NXM_NX_CONJ_ID", "number"),
     ("ct_state", "", "", "", "", "NXM_NX_CT_STATE", "ct_state"),
     ("ct_zone", "", "", "", "", "NXM_NX_CT_ZONE", "number"),
     ("ct_mark", "", "ct", "", "", "NXM_NX_CT_MARK", "hex"),
@@ -150,6 +153,8 @@ _ROWS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("tcp_dst", "tcp", "yes", "tp_dst", "", "NXM_OF_TCP_DST", "number"),
     ("udp_src", "udp", "yes", "tp_src", "", "NXM_OF_UDP_SRC", "number"),
     ("udp_dst", "udp", "yes", "tp_dst", "", "NXM_OF_UDP_DST", "number"),
+    ("sctp_src", "sctp", "", "tp_src", "", "OXM_OF_SCTP_SRC", "number"),
+    ("sctp_dst", "sctp", "", "tp_dst", "", "OXM_OF_SCTP_DST", "number"),
     ("icmpv4_type", "icmpv4", "yes", "icmp_type", "icmp_type", "NXM_OF_ICMP_TYPE", "number"),
     ("icmpv4_code", "icmpv4", "yes", "icmp_code", "icmp_code", "NXM_OF_ICMP_CODE", "number"),
     ("icmpv6_type", "icmpv6", "yes", "icmp_type", "", "NXM_NX_ICMPV6_TYPE", "number"),
@@ -172,6 +177,7 @@ def _places() -> dict[str, tuple[int, int]]:
     for count, bits, name in ((16, 32, "reg"), (8, 64, "xreg"), (4, 128, "xxreg")):
         places |= {f"{name}{n}": (KEY_BITS + bits * (count - 1 - n), bits) for n in range(count)}
     places["metadata"] = (KEY_BITS + 32 * N_REGISTERS, 64)
+    places["conj_id"] = (KEY_BITS + 32 * N_REGISTERS + 64, 32)
     return places
 
 
@@ -202,7 +208,7 @@ PLAIN_FIELDS: tuple[Field, ...] = tuple(
 )
 
 DATAPATH_MASK = (1 << KEY_BITS) - 1
-PIPELINE_MASK = ((1 << (32 * N_REGISTERS + 64)) - 1) << KEY_BITS
+PIPELINE_MASK = ((1 << (32 * N_REGISTERS + 64 + 32)) - 1) << KEY_BITS
 CONNTRACK_MASK = sum(
     FIELDS[name].key_mask for name in ("ct_state", "ct_zone", "ct_mark", "ct_label")
 )

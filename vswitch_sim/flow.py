@@ -17,8 +17,14 @@ from typing import Literal, get_args
 
 from attrs import field, frozen
 
-from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, format_actions
-from vswitch_sim.checks import is_action_set, lacking_layer, misplaced, unreachable
+from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, Conjunction, format_actions
+from vswitch_sim.checks import (
+    is_action_set,
+    lacking_layer,
+    misplaced,
+    stray_clause,
+    unreachable,
+)
 from vswitch_sim.errors import FlowError
 from vswitch_sim.match import Match
 
@@ -68,6 +74,9 @@ class Flow:
                 f"flow {self}: the packet stops at controller({early.reason}), so that nothing may "
                 f"follow; what shall, goes into table {early.table}"
             )
+        stray = stray_clause(self.actions)
+        if stray is not None:
+            raise FlowError(f"flow {self}: {stray} cannot stand with conjunction; only note can")
         lacking = lacking_layer(self.match, self.actions)
         if lacking:
             raise FlowError(f"flow {self}: {lacking} in the match")
@@ -76,6 +85,11 @@ class Flow:
     def identity(self) -> tuple[int, int, Match]:
         """What tells flows apart within a switch: (table, priority, match)."""
         return (self.table, self.priority, self.match)
+
+    @property
+    def clauses(self) -> tuple[Conjunction, ...]:
+        """The clauses of conjunctive matches that the flow is part of, if that is all it is."""
+        return tuple(it for it in self.actions if isinstance(it, Conjunction))
 
     @property
     def rank(self) -> tuple[int, int, int]:

@@ -22,16 +22,18 @@ from vswitch_sim.values import format_masked
 _SHORTHANDS = (
     ({"eth_type": 0x0800, "ip_proto": 6}, "tcp"),
     ({"eth_type": 0x0800, "ip_proto": 17}, "udp"),
+    ({"eth_type": 0x0800, "ip_proto": 132}, "sctp"),
     ({"eth_type": 0x0800, "ip_proto": 1}, "icmp"),
     ({"eth_type": 0x86DD, "ip_proto": 6}, "tcp6"),
     ({"eth_type": 0x86DD, "ip_proto": 17}, "udp6"),
+    ({"eth_type": 0x86DD, "ip_proto": 132}, "sctp6"),
     ({"eth_type": 0x86DD, "ip_proto": 58}, "icmp6"),
     ({"eth_type": 0x0800}, "ip"),
     ({"eth_type": 0x86DD}, "ipv6"),
     ({"eth_type": 0x0806}, "arp"),
     ({"eth_type": 0x8035}, "rarp"),
 )
-_FIRST = frozenset({"recirc_id", "ct_state", "ct_zone", "ct_mark", "ct_label"})
+_FIRST = frozenset({"recirc_id", "conj_id", "ct_state", "ct_zone", "ct_mark", "ct_label"})
 _TAG = frozenset({"vlan_vid", "vlan_pcp"})
 
 # The bit of ip_frag that later fragments have, which show nothing above IP.

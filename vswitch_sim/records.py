@@ -2,13 +2,14 @@
 
 An update need kill only
 
-- megaflows that hit a flow which was removed, or that added it by `learn`;
+- megaflows that hit a flow which was removed, met a clause by it, or added it by `learn`;
 - those with a lookup in the table of an added flow which that flow covers, as far as the
   megaflow's packets are known to be alike, if it outranks what hit;
 - those that looked at a group which changed;
 - those that asked for a port that went up or down.
 
-So each that is killed has packets whose walk is another now. Everything else stays.
+So each that is killed has packets whose walk is another now, but for conjunctive matches, where one
+that may be is killed, too. Everything else stays.
 
 A packet that comes back from connection tracking, or from the controller, goes on in a
 `FrozenState`, which the datapath knows by a number. Equal states have one number; a state goes
@@ -182,7 +183,7 @@ class Records:
         for lookup in walk.lookups:
             by_metadata = self._by_lookup.setdefault(lookup.table, {})
             yield by_metadata, _METADATA.of(lookup.key)
-        for entry in (*walk.entries, *record.learned):
+        for entry in (*walk.entries, *walk.met, *record.learned):
             yield self._by_flow, entry
         for index, names in (
             (self._by_group, needs.groups),

@@ -18,6 +18,7 @@ from attrs import define, field, frozen
 
 from vswitch_sim.actions import Action, Clone, Meter
 from vswitch_sim.classifier import Classifier, FlowEntry
+from vswitch_sim.conjunction import Found
 from vswitch_sim.errors import FlowError
 from vswitch_sim.flow import Bucket, Entry, Flow, FlowUpdate, GroupType, MeterBand
 from vswitch_sim.learn import Learn
@@ -288,10 +289,10 @@ class View:
     version: int
     ports: Mapping[int, Port]
 
-    def lookup(self, table: int, key: int) -> tuple[FlowEntry | None, int]:
-        """The entry that a key hits, and the bits that were read; see `Classifier.lookup`."""
+    def lookup(self, table: int, key: int) -> Found:
+        """What a key hits in a table; see `Classifier.lookup`."""
         classifier = self.tables.classifiers.get(table)
-        return (None, 0) if classifier is None else classifier.lookup(self.version, key)
+        return Found(None, 0) if classifier is None else classifier.lookup(self.version, key)
 
     def group(self, number: int) -> GroupEntry | None:
         """A group; None if it has neither type nor buckets."""

@@ -27,6 +27,7 @@ _HEADERS: Mapping[str, Mapping[str, str]] = {
     },
     "tcp": {"tcp_src": "src", "tcp_dst": "dst"},
     "udp": {"udp_src": "src", "udp_dst": "dst"},
+    "sctp": {"sctp_src": "src", "sctp_dst": "dst"},
     "icmp": {"icmpv4_type": "type", "icmpv4_code": "code"},
     "icmpv6": {"icmpv6_type": "type", "icmpv6_code": "code"},
     "nd": {"nd_target": "target", "nd_sll": "sll", "nd_tll": "tll"},

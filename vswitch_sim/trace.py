@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
-from vswitch_sim.actions import Action
+from vswitch_sim.actions import Action, format_actions
 from vswitch_sim.fields import FIELDS, REGISTERS
 from vswitch_sim.flow import Bucket, Flow
 from vswitch_sim.packet_in import PacketIn
@@ -42,6 +42,7 @@ class TraceTable:
     Attributes:
         table: its number.
         flow: the flow that hit; None is a miss, which drops.
+        clauses: if it did so as a conjunctive match, the flows that met the clauses.
         registers: the registers, metadata and tun_id that are not zero, when its actions were
             done.
         actions: what was done, in order.
@@ -51,6 +52,7 @@ class TraceTable:
     flow: Flow | None
     registers: Mapping[str, int]
     actions: tuple[TraceAction, ...]
+    clauses: tuple[Flow, ...] = ()
 
 
 @frozen
@@ -159,7 +161,8 @@ def _table(visit: Visit) -> TraceTable:
         known.name: value for known in REGISTERS if (value := known.of(visit.key_after)) != 0
     }
     flow = None if visit.entry is None else visit.entry.flow
-    return TraceTable(visit.table, flow, registers, _actions(visit.steps))
+    clauses = tuple(entry.flow for entry in visit.met)
+    return TraceTable(visit.table, flow, registers, _actions(visit.steps), clauses)
 
 
 def _actions(steps: list[Step]) -> tuple[TraceAction, ...]:
@@ -203,6 +206,9 @@ def _table_lines(table: TraceTable, depth: int) -> Iterator[str]:
     comma = f"{covered}, " if covered else ""
     cookie = f", cookie {table.flow.cookie:#x}" if table.flow.cookie else ""
     yield f"{margin}{table.table:2}. {comma}priority {table.flow.priority}{cookie}"
+    for clause in table.clauses:
+        parts = format_actions(clause.actions)
+        yield f"{margin}     -> {clause.match}, priority {clause.priority}, {parts}"
     yield from _action_lines(table.actions, depth + 1)
     if not table.flow.actions:
         yield f"{margin}    drop"

@@ -149,10 +149,12 @@ class _Walker:
 
     def _visit(self, visit: Visit, subject: Subject, depth: int) -> None:
         key = subject.key
-        visit.entry, read = self._view.lookup(visit.table, key)
-        self._read(subject, read)
+        found = self._view.lookup(visit.table, key)
+        visit.entry, visit.met = found.entry, found.met
+        self._read(subject, found.read)
         given = ~subject.known
-        self._walk.lookups.append(LookUp(visit.table, key, subject.own, given, visit.entry))
+        self._walk.lookups.append(LookUp(visit.table, key, subject.own, given, found))
+        self._walk.met.extend(found.met)
         if visit.entry is None:
             self._drop("table_miss")
         else:

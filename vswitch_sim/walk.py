@@ -4,6 +4,8 @@ from attrs import define, field, frozen
 
 from vswitch_sim.actions import Action
 from vswitch_sim.classifier import FlowEntry
+from vswitch_sim.conjunction import Found
+from vswitch_sim.fields import FIELDS
 from vswitch_sim.flow import Bucket, Flow
 from vswitch_sim.subject import DatapathAction
 from vswitch_sim.tables import Count
@@ -27,11 +29,15 @@ class Step:
 
 @define(eq=False)
 class Visit:
-    """One table passed: the entry that hit (None: a miss), and what its actions did."""
+    """One table passed: the entry that hit (None: a miss), and what its actions did.
+
+    `met` are those that met the clauses, if it was hit by a conjunctive match.
+    """
 
     table: int
     key_before: int
     entry: FlowEntry | None
+    met: tuple[FlowEntry, ...] = ()
     steps: list[Step] = field(factory=list)
     key_after: int = 0
 
@@ -61,6 +67,9 @@ class FrozenState:
     in_port: int = -1
 
 
+_CONJ_ID = FIELDS["conj_id"]
+
+
 @frozen(eq=False)
 class LookUp:
     """One lookup of a walk.
@@ -70,14 +79,14 @@ class LookUp:
         key: the key that was looked up.
         known: its bits that are the same in all packets of the megaflow, beside those of its mask.
         given: its bits that stand for the same bits of the packet as it was given.
-        entry: what hit.
+        found: what was found.
     """
 
     table: int
     key: int
     known: int
     given: int
-    entry: FlowEntry | None
+    found: Found
 
     def may_hit(self, flow: Flow, read: int) -> bool:
         """Whether a packet of the megaflow can hit a flow that is new in the table.
@@ -85,13 +94,23 @@ class LookUp:
         `read` are the bits in which all its packets agree, as they were given.
 
         A packet that can is the key with its unknown bits as the flow wants them: it takes the
-        same walk to this lookup.
+        same walk to this lookup. Where conjunctive matches are in play, a flow that may take part
+        in one counts as one that can hit.
         """
-        match = flow.match
+        match, found = flow.match, self.found
         known = match.key_mask & (self.known | read & self.given)
+        number, bits = match.get(_CONJ_ID.name)
+        if any((it ^ number) & bits == 0 for it in found.tried):
+            known &= ~_CONJ_ID.key_mask
         if (self.key ^ match.key_value) & known:
             return False
-        return self.entry is None or flow.rank > self.entry.flow.rank
+        if found.tried:
+            return flow.priority >= found.floor
+        if found.entry is None:
+            return True
+        if flow.clauses:
+            return flow.priority > found.entry.flow.priority
+        return flow.rank > found.entry.flow.rank
 
 
 @define(eq=False)
@@ -121,6 +140,7 @@ class Walk:
         lookups: in order.
         needs: what it depends on besides.
         entries: the flows that were hit, as often as they were.
+        met: the flows that met clauses of conjunctive matches.
         counts: the counters of groups and buckets that were visited, as often as they were.
         states: those under which packets come back.
         learned: the flows that it adds.
@@ -133,6 +153,7 @@ class Walk:
     lookups: list[LookUp] = field(factory=list)
     needs: Needs = field(factory=Needs)
     entries: list[FlowEntry] = field(factory=list)
+    met: list[FlowEntry] = field(factory=list)
     counts: list[Count] = field(factory=list)
     states: list[FrozenState] = field(factory=list)
     learned: list[Flow] = field(factory=list)

@@ -12,6 +12,7 @@ from vswitch_sim import (
     Action,
     Bucket,
     Clone,
+    Conjunction,
     DecTtl,
     Flow,
     FlowError,
@@ -175,9 +176,28 @@ entries = st.one_of(flows(), flows(), flows(), buckets(), group_types)
 
 
 @st.composite
+def conjunctions(draw: st.DrawFn, number: int) -> list[Flow]:
+    """A conjunctive match, whole or not: flows with its clauses, and most often one for its sum."""
+    table, n_clauses = draw(st.sampled_from(TABLES)), draw(st.sampled_from([2, 2, 3]))
+    chosen = []
+    for clause in range(1, n_clauses + 1):
+        for match in draw(st.lists(matches(), min_size=1, max_size=2)):
+            parts = [Conjunction(number, clause, n_clauses)]
+            if draw(st.booleans()):
+                parts.append(Conjunction(9, 1 + clause % 2, 2))
+            chosen.append(Flow(table, 1 + number, match, tuple(parts)))
+    if draw(st.integers(0, 4)):
+        match = Match.of(conj_id=draw(st.sampled_from([number, number, 9])))
+        chosen.append(Flow(table, draw(st.sampled_from([1, 3])), match, (draw(outputs),)))
+    return chosen
+
+
+@st.composite
 def pipelines(draw: st.DrawFn, max_size: int) -> list:
     """Entries of distinct identity, most often with a flow for every packet in a table."""
     chosen: list = draw(st.lists(entries, max_size=max_size))
+    for number in (1, 2) if draw(st.integers(0, 2)) == 0 else ():
+        chosen += draw(conjunctions(number))
     for table in TABLES:
         if draw(st.integers(0, 3)):
             some = tuple(draw(st.lists(st.sampled_from(_SETS[:10]), max_size=1)))

@@ -164,6 +164,10 @@ def read_l4(reading: Reading, frame: bytes, at: int, pseudo: list[range]) -> Non
         reading.take(frame, "udp_src", at, 2)
         reading.take(frame, "udp_dst", at + 2, 2)
         reading.sums.append(Sum(at + 6, [*pseudo, message], "udp"))
+    elif proto == 132 and left >= 12:
+        # Read, but never written.
+        reading.fields["sctp_src"] = number(frame, at, 2)
+        reading.fields["sctp_dst"] = number(frame, at + 2, 2)
     elif proto == 1 and left >= 8:
         reading.take(frame, "icmpv4_type", at, 1)
         reading.take(frame, "icmpv4_code", at + 1, 1)

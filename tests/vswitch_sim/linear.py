@@ -14,6 +14,7 @@ from vswitch_sim import (
     IN_PORT,
     Bucket,
     Clone,
+    Conjunction,
     DecTtl,
     Flow,
     FlowUpdate,
@@ -90,6 +91,31 @@ class LinearSwitch:
         return Outcome(out, run.drops, run.passed)
 
 
+def hit(flows: list[Flow], packet: dict[str, int]) -> Flow | None:
+    """The flow a packet hits, by ovs-actions(7), `conjunction`."""
+    covering = [flow for flow in flows if covers(flow.match, packet)]
+    parts = [flow for flow in covering if any(isinstance(a, Conjunction) for a in flow.actions)]
+    plain = max((f for f in covering if f not in parts), key=lambda f: f.rank, default=None)
+    floor = -1 if plain is None else plain.priority
+    for priority in sorted({f.priority for f in parts if f.priority > floor}, reverse=True):
+        clauses = {
+            (a.number, a.clauses, a.clause)
+            for flow in parts
+            if flow.priority == priority
+            for a in flow.actions
+            if isinstance(a, Conjunction)
+        }
+        for number, n_clauses in sorted({(number, n) for number, n, _ in clauses}):
+            if all((number, n_clauses, 1 + n) in clauses for n in range(n_clauses)):
+                again = [flow for flow in flows if not any(
+                    isinstance(a, Conjunction) for a in flow.actions
+                )]  # fmt: skip
+                found = hit(again, packet | {"conj_id": number})
+                if found is not None:
+                    return found
+    return plain
+
+
 def covers(match: Match, packet: dict[str, int]) -> bool:
     return all(packet.get(name, 0) & mask == value for name, value, mask in match.fields)
 
@@ -124,12 +150,11 @@ class _Run:
         return frames
 
     def table(self, table: int, packet: dict[str, int], depth: int) -> None:
-        covering = [f for f in self.switch.flows if f.table == table and covers(f.match, packet)]
-        if not covering:
+        flow = hit([f for f in self.switch.flows if f.table == table], packet)
+        if flow is None:
             self.passed.append((table, None))
             self.drops["table_miss"] += 1
             return
-        flow = max(covering, key=lambda f: f.rank)
         self.passed.append((table, flow))
         if not flow.actions:
             self.drops["drop_flow"] += 1

@@ -23,6 +23,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.ipsec import AH
 from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Dot3, Ether
+from scapy.layers.sctp import SCTP
 from scapy.packet import Raw
 
 ETHER = {"dst": "0a:00:00:00:00:01", "src": "0a:00:00:00:00:02"}
@@ -46,6 +47,9 @@ KINDS: list[bytes] = [
     _ether(IP(**V4, options=[IPOption_NOP()] * 8) / TCP(options=[("MSS", 1460)])),
     _ether(IP(**V4) / UDP(sport=5, dport=53) / b"data" / Raw(b"\1" * 30)),
     _ether(IP(**V4) / UDP(sport=5, dport=53, chksum=0) / b"data"),
+    _ether(IP(**V4) / SCTP(sport=5, dport=53) / b"data"),
+    _ether(IP(**V4, proto=132) / Raw(b"\0\5\0\6cut")),
+    _ether(IPv6(**V6) / SCTP(sport=5, dport=53) / b"data"),
     _ether(IP(**V4) / ICMP(id=7) / b"ping"),
     _ether(IP(**V4) / ICMP(type=0, id=0, seq=0)),
     _ether(IP(**V4) / ICMP(type=3, code=1) / IPerror(**V4) / TCPerror(sport=5, dport=80)),
@@ -91,5 +95,5 @@ def damaged(random: Random) -> bytes:
             case 4:
                 frame[place:place] = frame[place : place + random.choice((1, 2, 4, 8))]
             case 5 if frame:
-                frame[place] = random.choice((0, 1, 2, 6, 17, 43, 44, 51, 58, 60, 0x45, 0xFF))
+                frame[place] = random.choice((0, 1, 2, 6, 17, 132, 43, 44, 51, 58, 60, 0x45, 0xFF))
     return bytes(frame)

@@ -27,6 +27,7 @@ from vswitch_sim import (
     Action,
     Bucket,
     Clone,
+    Conjunction,
     Controller,
     Ct,
     DecTtl,
@@ -291,11 +292,26 @@ class Chooser:
             if rng.random() < 0.85:
                 then = (Resubmit(table + 1),) if table + 1 in TABLES else ()
                 chosen.append(Flow(table, 0, Match(), (*then, self.output()), 1000 + table))
+        chosen += self.conjunctions()
         kinds = ("all", "ff", "indirect", *(("select",) if self.slow else ()))
         for group in GROUPS:
             if rng.random() < 0.85:
                 chosen += self.group(group, rng.choice(kinds))
         return distinct(chosen)
+
+    def conjunctions(self) -> Iterator[Flow]:
+        """Conjunctive matches, each of a priority of its own: which of several wins is open."""
+        rng = self.rng
+        for number in range(1, rng.choice((1, 1, 3))):
+            table, priority, n_clauses = rng.choice(TABLES), 60000 + number, rng.choice((2, 2, 3))
+            for clause in range(1, n_clauses + 1):
+                for _ in range(rng.choice((1, 2, 3))):
+                    match = self.match() if rng.random() < 0.7 else Match()
+                    parts = (Conjunction(number, clause, n_clauses),)
+                    yield Flow(table, priority, match, parts, 2000 + number)
+            match = Match.of(conj_id=number)
+            actions = tuple(self._fitting(table, match, 2))
+            yield Flow(table, rng.choice((1, priority)), match, actions, 3000 + number)
 
     def group(self, group: int, kind: str) -> list[Entry]:
         n_buckets = 1 if kind == "indirect" else self.rng.randrange(1, 4)

@@ -167,7 +167,7 @@ def test_what_nobody_can_see_is_forgotten():
     with switch._slow.tables.versions.reading() as version:
         switch.apply(FlowUpdate(state(0), state(1)))
         view = switch._slow.view(version)
-        entry, _ = view.lookup(0, 0)
+        entry = view.lookup(0, 0).entry
         assert entry is not None
         assert entry.flow == state(0)[0]
     switch.apply(FlowUpdate(state(1), state(0)))

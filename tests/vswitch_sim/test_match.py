@@ -43,6 +43,7 @@ WIDTHS = {
     **{f"xreg{n}": 64 for n in range(8)},
     **{f"xxreg{n}": 128 for n in range(4)},
     "recirc_id": 32,
+    "conj_id": 32,
     "ct_state": 32,
     "ct_zone": 16,
     "ct_mark": 32,
@@ -80,6 +81,8 @@ WIDTHS = {
     "tcp_flags": 12,
     "udp_src": 16,
     "udp_dst": 16,
+    "sctp_src": 16,
+    "sctp_dst": 16,
     "icmpv4_type": 8,
     "icmpv4_code": 8,
 }
@@ -95,6 +98,7 @@ TOGETHER = (
 ABOVE = (
     ("tcp_src", "tcp_dst", "tcp_flags"),
     ("udp_src", "udp_dst"),
+    ("sctp_src", "sctp_dst"),
     ("icmpv4_type", "icmpv4_code"),
     ("icmpv6_type", "icmpv6_code", "nd_target", "nd_sll", "nd_tll"),
 )

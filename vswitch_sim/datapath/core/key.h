@@ -129,6 +129,7 @@ inline constexpr Field kFields[] = {
     {"icmpv4_type", place::kTpSrc},  {"icmpv6_type", place::kTpSrc},
     {"tcp_dst", place::kTpDst},      {"udp_dst", place::kTpDst},
     {"icmpv4_code", place::kTpDst},  {"icmpv6_code", place::kTpDst},
+    {"sctp_src", place::kTpSrc},     {"sctp_dst", place::kTpDst},
     {"tcp_flags", place::kTcpFlags}, {"ipv6_label", place::kIpv6Label},
 };
 

@@ -13,6 +13,7 @@ constexpr std::size_t kIpv6Bytes = 40;
 constexpr std::size_t kTcpBytesMin = 20;
 constexpr std::size_t kUdpBytes = 8;
 constexpr std::size_t kIcmpBytes = 8;
+constexpr std::size_t kSctpBytes = 12;
 // More padding than this is no padding, as in Open vSwitch.
 constexpr std::size_t kPaddingBytesMax = 0xFFFF;
 
@@ -168,6 +169,10 @@ void ParseL4(const Cursor& cursor, std::uint8_t proto, FlowKey& key, Headers& he
     Put(key, place::kTcpFlags, Load16(l4 + 12) & 0x0FFF);
   } else if (proto == kProtoUdp && left >= kUdpBytes) {
     headers.l4_kind = L4::kUdp;
+    Put(key, place::kTpSrc, Load16(l4));
+    Put(key, place::kTpDst, Load16(l4 + 2));
+  } else if (proto == kProtoSctp && left >= kSctpBytes) {
+    // Its ports are read, never written: no kind.
     Put(key, place::kTpSrc, Load16(l4));
     Put(key, place::kTpDst, Load16(l4 + 2));
   } else if (proto == kProtoIcmpv4 && left >= kIcmpBytes) {

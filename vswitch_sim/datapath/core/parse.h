@@ -42,6 +42,7 @@ inline constexpr std::uint8_t kProtoTcp = 6;
 inline constexpr std::uint8_t kProtoUdp = 17;
 inline constexpr std::uint8_t kProtoFragment = 44;
 inline constexpr std::uint8_t kProtoIcmpv6 = 58;
+inline constexpr std::uint8_t kProtoSctp = 132;
 
 // OFPVID_PRESENT: the bit of a tag's part of the key which says that there is a tag.
 inline constexpr std::uint16_t kTagPresent = 0x1000;
