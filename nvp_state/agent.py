@@ -4,17 +4,22 @@ Rules are sets of rows, and two rules may want two flows with one table, priorit
 which a switch holds only one. The agent keeps all that are wanted, installs the least of them, and
 the next when that one goes: what is installed depends on what is wanted, never on the order in
 which it came. It also remembers which row each installed flow is, for traces.
+
+Flows with clauses of conjunctive matches are otherwise: several become one with the clauses of all.
+A flow that is none of these goes before, as it does in a switch where only their matches overlap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from nvp_state.controllers import HostDelta
-from nvp_state.flows import to_bucket, to_flow, to_group
-from vswitch_sim import Bucket, Flow, FlowUpdate, GroupType, Switch
+from nvp_state.flows import to_bucket, to_flow, to_group, to_meter
+from vswitch_sim import Bucket, Flow, FlowUpdate, GroupType, MeterBand, Switch
 
 Row = tuple[Any, ...]
-Entry = Flow | Bucket | GroupType
+Entry = Flow | Bucket | GroupType | MeterBand
 
 
 class Agent:
@@ -29,12 +34,14 @@ class Agent:
         """Bring the switch from what was wanted to what is wanted after `delta`."""
         touched: dict[object, None] = {}
         for row, entry in _entries(
-            delta.flows_removed, delta.groups_removed, delta.buckets_removed
+            delta.flows_removed, delta.groups_removed, delta.buckets_removed, delta.meters_removed
         ):
             wanted = self._wanted[_identity(entry)]
             del wanted[row]
             touched[_identity(entry)] = None
-        for row, entry in _entries(delta.flows_added, delta.groups_added, delta.buckets_added):
+        for row, entry in _entries(
+            delta.flows_added, delta.groups_added, delta.buckets_added, delta.meters_added
+        ):
             self._wanted.setdefault(_identity(entry), {})[row] = entry
             touched[_identity(entry)] = None
         self._switch.apply(self._install(touched))
@@ -50,14 +57,25 @@ class Agent:
             wanted = self._wanted[identity]
             after = None
             if wanted:
-                row = min(wanted, key=repr)
-                after = self._installed[identity] = (wanted[row], row)
+                after = self._installed[identity] = _chosen(wanted)
             else:
                 del self._wanted[identity]
             if before != after:
                 removed += [before[0]] if before else []
                 added += [after[0]] if after else []
         return FlowUpdate(remove=removed, add=added)
+
+
+def _chosen(wanted: Mapping[Row, Entry]) -> tuple[Entry, Row]:
+    """What is installed of entries with one identity, and the row that it is."""
+    clauses = {row: it for row, it in wanted.items() if isinstance(it, Flow) and it.clauses}
+    plain = wanted.keys() - clauses.keys()
+    if plain:
+        row = min(plain, key=repr)
+        return wanted[row], row
+    row = min(clauses, key=repr)
+    every = {str(part): part for it in clauses.values() for part in it.clauses}
+    return evolve(clauses[row], actions=tuple(every[text] for text in sorted(every))), row
 
 
 def installed(delta: HostDelta) -> list[Entry]:
@@ -69,7 +87,7 @@ def installed(delta: HostDelta) -> list[Entry]:
 
 
 def _entries(
-    flows: Iterable[Row], groups: Iterable[Row], buckets: Iterable[Row]
+    flows: Iterable[Row], groups: Iterable[Row], buckets: Iterable[Row], meters: Iterable[Row]
 ) -> Iterator[tuple[Row, Entry]]:
     for row in flows:
         flow = to_flow(*row)
@@ -79,6 +97,8 @@ def _entries(
         yield row, to_group(*row)
     for row in buckets:
         yield row, to_bucket(*row)
+    for row in meters:
+        yield row, to_meter(*row)
 
 
 def _identity(entry: Entry) -> object:

@@ -30,6 +30,11 @@ UNIVERSAL = ("universal_flow", "universal_bucket")
 _KINDS = {
     "acl": "acl",
     "acl_term": "acl",
+    "address_set": "address-set",
+    "address_set_mac": "address-set",
+    "address_set_prefix": "address-set",
+    "port_group": "port-group",
+    "port_group_port": "port-group",
     "datapath": "switch",
     "host": "host",
     "logical_port": "port",
