@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from attrs import frozen
 
 from nvp_state.agent import Agent
+from nvp_state.answers import answer
 from nvp_state.entities import Host, Port, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
@@ -58,7 +59,7 @@ class Emulation:
         self.fabric.on_health.append(self._report)
         self._agents: dict[str, Agent] = {}
         self._segments = Segments(self.fabric)
-        self._tracer = Tracer(state, self.fabric, self._agents)
+        self._tracer = Tracer(state, self.fabric, self._agents, self._segments.beyond)
         state.listen(self._follow)
 
     def __repr__(self) -> str:
@@ -93,7 +94,12 @@ class Emulation:
         Sends nothing and changes no counter. Raises what `send` does.
         """
         _require_bytes(frame)
-        return self._tracer.trace(*self._location(port), frame)
+        outside = self.state.record("physical-network", port)
+        if outside is None:
+            places = [self._location(port)]
+        else:
+            places = self._segments.nics(outside.tunnel_key)
+        return self._tracer.trace(places, frame)
 
     def run(self, seconds: float) -> None:
         """Let simulated time pass: what is under way arrives, and hosts notice what is broken."""
@@ -173,6 +179,7 @@ class Emulation:
                     self.fabric.underlay.add_router(ROUTER)
                 self.fabric.underlay.add_host(host.name, ROUTER)
             self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
+            self.fabric.hosts[host.name].answer = answer
 
     def _renew_nics(self, change: NetworkChange) -> None:
         hosts = [*_hosts(change.entities.added)]

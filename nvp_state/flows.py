@@ -8,6 +8,7 @@ is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, cast
 
+from nvp_state.answers import parse
 from nvp_state.boxes import EXACT
 from vswitch_sim import (
     FIELDS,
@@ -105,8 +106,17 @@ def _commit(zone: str, table: int | None, nat: Any, mark: Any, label: Any) -> Ct
 
 
 def _report(reason: str, meter: int) -> Action:
-    report = Controller(reason.replace(" ", "_"))
+    report = Controller(reason)
     return Clone((Meter(meter), report)) if meter else report
+
+
+def _controller(reason: str, table: int | None) -> Controller:
+    if table is not None:
+        try:
+            parse(reason)
+        except ValueError as error:
+            raise FlowError(f"controller: {error}") from None
+    return Controller(reason, table)
 
 
 def _zone(zone: str) -> int | str:
@@ -129,7 +139,7 @@ _ACTIONS: Mapping[str, Callable[..., Action]] = {
     "Meter": Meter,
     "Report": _report,
     "Conjunction": Conjunction,
-    "Controller": lambda reason, _: Controller(reason.replace(" ", "_")),
+    "Controller": _controller,
     "Ct": _ct,
     "CtCommit": _commit,
 }

@@ -39,10 +39,11 @@ from vswitch_sim.host import Host
 from vswitch_sim.learn import Learn, LearnLoad, LearnMatch, LearnOutput
 from vswitch_sim.match import Match
 from vswitch_sim.ofctl import flow_lines, group_lines, meter_lines
+from vswitch_sim.packet_in import PacketIn
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.statistics import CacheStatistics, FlowStatistics, GroupStatistics, PortStatistics
 from vswitch_sim.subfield import Subfield
-from vswitch_sim.switch import PacketIn, Switch
+from vswitch_sim.switch import Switch
 from vswitch_sim.trace import Trace, TraceAction, TraceBucket, TracePass, TraceTable
 from vswitch_sim.tunnel import (
     Nic,

@@ -242,12 +242,26 @@ class Meter:
 
 @frozen
 class Controller:
-    """Send a copy to the controller, with a reason for it to read."""
+    """Send a copy to the controller, with a reason for it to read.
+
+    With a `table`, the packet stops here, so that this must be the last action of a list: the
+    controller makes a new frame of it, which goes on in that table with the same metadata and
+    registers, and `in_port` 0 (see `Switch.resume`).
+    """
 
     reason: str = "action"
+    table: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.table is not None and not 0 <= self.table <= TABLE_MAX:
+            raise FlowError(f"controller({self.reason}): table must be in 0..{TABLE_MAX}")
 
     def __str__(self) -> str:
-        return f"controller(reason={self.reason})"
+        # Open vSwitch has a closed list of reasons; what is ours goes as data of the user's.
+        userdata = f"userdata={self.reason.encode().hex('.')}"
+        if self.table is None:
+            return f"controller({userdata})"
+        return f"set_field:0->in_port,controller({userdata},pause),resubmit(,{self.table})"
 
 
 def _as_actions(actions: Iterable["Action"]) -> tuple["Action", ...]:

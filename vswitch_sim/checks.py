@@ -6,6 +6,7 @@ from vswitch_sim.actions import (
     Action,
     Clone,
     Conjunction,
+    Controller,
     DecTtl,
     Group,
     Move,
@@ -103,6 +104,20 @@ def misplaced(actions: Iterable[Action]) -> Action | None:
             name = action.field if isinstance(action, SetField) else action.destination.name
             if FIELDS[name].writable == "ct":
                 return action
+    return None
+
+
+def unreachable(actions: Iterable[Action]) -> Controller | None:
+    """The first action at which the packet stops, if something follows it in its list."""
+    actions = tuple(actions)
+    for place, action in enumerate(actions):
+        if isinstance(action, Clone):
+            inner = unreachable(action.actions)
+            if inner is not None:
+                return inner
+        is_last = place == len(actions) - 1
+        if isinstance(action, Controller) and action.table is not None and not is_last:
+            return action
     return None
 
 

@@ -13,6 +13,9 @@ segments, as long as that takes, and pass the switch at the other end. `inject` 
 returns, `run` lets time pass; `send` does both, until every copy has reached a VIF or been
 dropped under a name in `drops`.
 
+A packet that a switch stops for its controller is put to the host's `answer`, there and then, and
+what that makes of it passes the switch in its stead.
+
 With `health_interval_s` every tunnel is watched by a BFD session (`health`), and who listens hears
 of each that comes up or goes down.
 
@@ -21,8 +24,8 @@ depends on flows, frames, the underlay and its seed alone.
 """
 
 import random
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 
@@ -32,12 +35,16 @@ from vswitch_sim.capture import AtLink, AtVif, Capture, CaptureWriter
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.health import Session
 from vswitch_sim.host import Host
+from vswitch_sim.packet_in import PacketIn
+from vswitch_sim.port import Egress
 from vswitch_sim.switch import Switch
 from vswitch_sim.tunnel import TunnelFrame, Work, finish
 from vswitch_sim.underlay import Crossing, IpAddress, Underlay
 
-# A frame that has passed this many tunnels is in a loop; so is one that made so many copies.
+# A frame that has passed this many tunnels is in a loop; so is one that made so many copies, or is
+# an answer to an answer to … so many.
 TUNNEL_HOPS_MAX = 16
+ANSWERS_MAX = 16
 TRANSMISSIONS_MAX = 20_000
 # How many frames in tunnels the fabric knows the past of.
 _REMEMBERED_MAX = 65_536
@@ -66,17 +73,21 @@ class TunnelHealth:
 
 @define(eq=False)
 class _Journey:
-    """A frame that came in by a VIF, and all copies of it."""
+    """A frame that came in by a VIF, and all copies of it.
+
+    `transmissions` counts those that went through tunnels, or were answered.
+    """
 
     transmissions: int = 0
 
 
 @frozen(eq=False)
 class _Passage:
-    """One copy in a tunnel: the journey it is of, and how many tunnels it has passed."""
+    """One copy: the journey it is of, how many tunnels it has passed, how many answers made it."""
 
     journey: _Journey
-    tunnels: int
+    tunnels: int = 0
+    answers: int = 0
 
 
 class Fabric:
@@ -118,7 +129,8 @@ class Fabric:
 
         The fabric's own are `unknown_host` (no host has a tunnel's remote address),
         `unknown_tunnel` (the receiver has no tunnel back), `unknown_session` (a health packet of a
-        tunnel that is not watched), `no_route`, `frame_too_big` and `loop`.
+        tunnel that is not watched), `no_route`, `frame_too_big`, `no_answer` (a host's controller
+        made nothing of a packet) and `loop`.
         """
         total = Counter(self._drops)
         total.update(self.underlay.drops)
@@ -243,7 +255,7 @@ class Fabric:
         """
         end = self._host(host)
         self._capture_vif(end, in_port, frame, is_sent=True)
-        self._pass(end, in_port, frame, 0, _Passage(_Journey(), 0))
+        self._pass(end, in_port, frame, 0, _Passage(_Journey()))
 
     def run(self, seconds: float) -> None:
         """Let time pass. ValueError if it is negative."""
@@ -305,7 +317,32 @@ class Fabric:
 
     def _pass(self, here: Host, in_port: int, frame: bytes, tun_id: int, passage: _Passage) -> None:
         """Let a frame pass a switch, and send its copies on their ways."""
-        for egress in here.switch.process(in_port, frame, tun_id, self.clock.now_s):
+        left = here.switch.process(in_port, frame, tun_id, self.clock.now_s)
+        waiting = deque((packet_in, passage) for packet_in in here.switch.waiting())
+        self._forward(here, left, passage)
+        while waiting:
+            packet_in, asking = waiting.popleft()
+            answer = self._answer(here, packet_in, asking)
+            if answer is not None:
+                answered = _Passage(asking.journey, asking.tunnels, asking.answers + 1)
+                left = here.switch.resume(packet_in, answer, self.clock.now_s)
+                waiting.extend((it, answered) for it in here.switch.waiting())
+                self._forward(here, left, answered)
+
+    def _answer(self, here: Host, packet_in: PacketIn, passage: _Passage) -> bytes | None:
+        """What a host's controller makes of a packet; None, and a drop, if there is to be none."""
+        passage.journey.transmissions += 1
+        if passage.answers >= ANSWERS_MAX or passage.journey.transmissions > TRANSMISSIONS_MAX:
+            self._drops["loop"] += 1
+            return None
+        answer = here.answer(packet_in)
+        if answer is None:
+            self._drops["no_answer"] += 1
+        return answer
+
+    def _forward(self, here: Host, left: Iterable[Egress], passage: _Passage) -> None:
+        """Send what leaves a switch on its way: to a VIF, or into a tunnel."""
+        for egress in left:
             remote = here.tunnels.get(egress.port)
             if remote is None:
                 self._deliver(here, egress.port, egress.frame)
@@ -317,7 +354,7 @@ class Fabric:
             ):
                 self._drops["loop"] += 1
                 continue
-            following = _Passage(passage.journey, passage.tunnels + 1)
+            following = _Passage(passage.journey, passage.tunnels + 1, passage.answers)
             self._passages[here.ip, here.packet_id + 1 & 0xFFFFFFFF] = following
             if len(self._passages) > _REMEMBERED_MAX:
                 self._passages.popitem(last=False)

@@ -18,7 +18,13 @@ from typing import Literal, get_args
 from attrs import field, frozen
 
 from vswitch_sim.actions import TABLE_MAX, WORD_MAX, Action, Conjunction, format_actions
-from vswitch_sim.checks import is_action_set, lacking_layer, misplaced, stray_clause
+from vswitch_sim.checks import (
+    is_action_set,
+    lacking_layer,
+    misplaced,
+    stray_clause,
+    unreachable,
+)
 from vswitch_sim.errors import FlowError
 from vswitch_sim.match import Match
 
@@ -37,7 +43,8 @@ class Flow:
 
     Raises:
         FlowError: a table outside 0..254, a priority, or timeout, outside 0..65535, a cookie over
-            64 bits, or an action on a header which the match does not promise. Names the flow.
+            64 bits, an action on a header which the match does not promise, or one behind that
+            at which the packet stops. Names the flow.
     """
 
     table: int
@@ -61,6 +68,12 @@ class Flow:
         stray = misplaced(self.actions)
         if stray is not None:
             raise FlowError(f"flow {self}: {stray} may stand only within ct, on commit")
+        early = unreachable(self.actions)
+        if early is not None:
+            raise FlowError(
+                f"flow {self}: the packet stops at controller({early.reason}), so that nothing may "
+                f"follow; what shall, goes into table {early.table}"
+            )
         stray = stray_clause(self.actions)
         if stray is not None:
             raise FlowError(f"flow {self}: {stray} cannot stand with conjunction; only note can")

@@ -17,6 +17,7 @@ from attrs import frozen
 
 from vswitch_sim.clock import NS_PER_S
 from vswitch_sim.health import Control, Session, State, read_control
+from vswitch_sim.packet_in import PacketIn
 from vswitch_sim.switch import Switch
 from vswitch_sim.tunnel import Nic, Tunnel, TunnelEnd, TunnelFrame
 from vswitch_sim.underlay import MTU_MAX, MTU_MIN, IcmpError, IpAddress, Underlay, read_error
@@ -28,6 +29,10 @@ _MTU_AGE_NS = 600 * NS_PER_S
 _CONTROL_ID = 0
 
 
+def _no_answer(_: PacketIn) -> None:
+    return None
+
+
 @frozen
 class _PathMtu:
     mtu: int
@@ -35,7 +40,11 @@ class _PathMtu:
 
 
 class Host:
-    """A hypervisor; `ip` is the end of its tunnels, `node` where its NIC stands in the underlay."""
+    """A hypervisor; `ip` is the end of its tunnels, `node` where its NIC stands in the underlay.
+
+    `answer` is its controller: what makes a new frame of a packet that the switch stopped for one,
+    or None to drop it.
+    """
 
     def __init__(
         self,
@@ -50,6 +59,7 @@ class Host:
         self.ip = ip
         self.node = node
         self.switch = Switch(name)
+        self.answer: Callable[[PacketIn], bytes | None] = _no_answer
         self.tunnels: dict[int, IpAddress] = {}
         self.tunnel_ports: dict[IpAddress, int] = {}
         self.sessions: dict[IpAddress, Session] = {}

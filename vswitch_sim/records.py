@@ -11,9 +11,9 @@ An update need kill only
 So each that is killed has packets whose walk is another now, but for conjunctive matches, where one
 that may be is killed, too. Everything else stays.
 
-A packet that comes back from connection tracking goes on in a `FrozenState`, which the datapath
-knows by a number. Equal states have one number; a state goes when the last megaflow goes that
-sends packets into it, and takes those along that received them.
+A packet that comes back from connection tracking, or from the controller, goes on in a
+`FrozenState`, which the datapath knows by a number. Equal states have one number; a state goes
+when the last megaflow goes that sends packets into it, and takes those along that received them.
 
 Counters of flows, groups and buckets are those of the megaflows, each as often as its walk hit
 them; what a megaflow has counted since it was last asked is added to them.

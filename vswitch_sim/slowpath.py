@@ -93,6 +93,12 @@ class SlowPath:
             self._kill(self.records.of_port(number, comes_or_goes=comes_or_goes))
             self._settle()
 
+    def recirc_id(self, state: FrozenState) -> int:
+        """The number under which a packet may go on in a state; good while `packets` lasts."""
+        number = self.states.number(state)
+        self._loose.add(number)
+        return number
+
     def pull(self) -> None:
         """Bring the counters of flows, groups and buckets up to date; hold `lock`."""
         for megaflow in self.datapath.megaflows():

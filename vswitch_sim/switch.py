@@ -16,14 +16,16 @@ frame that comes in leaves by a port or is counted under a name in `drops`.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from vswitch_sim.actions import PORT_MAX
 from vswitch_sim.dump import dump_flows, dump_groups, dump_megaflows
 from vswitch_sim.errors import TopologyError
 from vswitch_sim.fields import FIELDS
 from vswitch_sim.flow import Bucket, Flow, FlowUpdate, GroupType, MeterBand
+from vswitch_sim.packet_in import PacketIn, packet_in_of
 from vswitch_sim.port import Egress, Port
 from vswitch_sim.slowpath import SlowPath
 from vswitch_sim.statistics import (
@@ -34,20 +36,16 @@ from vswitch_sim.statistics import (
 )
 from vswitch_sim.trace import Trace
 from vswitch_sim.tracing import Tracer
+from vswitch_sim.walk import FrozenState
+
+if TYPE_CHECKING:
+    from vswitch_sim.datapath._core import Copy, Outcome
 
 MEGAFLOWS_MAX = 200_000
 PACKET_INS_MAX = 1_000
 
 _TUN_ID = FIELDS["tun_id"]
-
-
-@frozen
-class PacketIn:
-    """A copy that went to the controller: why, the port it came in by, and the frame."""
-
-    reason: str
-    in_port: int
-    frame: bytes
+_START = FrozenState(0)
 
 
 class Switch:
@@ -58,6 +56,7 @@ class Switch:
         self.name = name
         self._slow = SlowPath(name, megaflows_max)
         self._packet_ins: deque[PacketIn] = deque(maxlen=PACKET_INS_MAX)
+        self._waiting: deque[PacketIn] = deque(maxlen=PACKET_INS_MAX)
 
     @property
     def ports(self) -> Mapping[int, Port]:
@@ -157,15 +156,30 @@ class Switch:
         self._admit(in_port, tun_id)
         with self._slow.packets(now_s) as time_s:
             outcome = self._slow.datapath.process(in_port, frame, tun_id, time_s)
-        self._packet_ins.extend(PacketIn(*copy) for copy in outcome.controller)
-        return tuple(Egress(port, left, key) for port, key, left in outcome.egress)
+            return self._taken(outcome)
+
+    def resume(
+        self, packet_in: PacketIn, frame: bytes, now_s: float | None = None
+    ) -> tuple[Egress, ...]:
+        """Let the frame that the controller made of a packet go on where that stopped.
+
+        Args:
+            packet_in: the packet, which waits for an answer (`waiting`).
+            frame: the answer.
+            now_s: the time; as it was if left out.
+
+        Raises:
+            TopologyError: the packet waits for no answer, or time goes back.
+        """
+        with self._slow.packets(now_s) as time_s:
+            number = self._slow.recirc_id(self._require_state(packet_in))
+            outcome = self._slow.datapath.process(0, frame, packet_in.tun_id, time_s, number)
+            return self._taken(outcome)
 
     def process_batch(
         self, in_ports: Sequence[int], frames: Sequence[bytes], now_s: float | None = None
     ) -> list[tuple[int, int, int, bytes]]:
         """Pass many frames, one after the other; faster than to `process` each.
-
-        Copies to the controller are not kept.
 
         Returns:
             (place in the batch, port, tun_id, frame) of each that leaves, in order.
@@ -176,7 +190,9 @@ class Switch:
         for in_port in set(in_ports):
             self._require_port(in_port)
         with self._slow.packets(now_s) as time_s:
-            return self._slow.datapath.process_batch(in_ports, frames, time_s)
+            left, copies = self._slow.datapath.process_batch(in_ports, frames, time_s)
+            self._take(copies)
+            return left
 
     def advance(self, now_s: float) -> None:
         """Let time pass: flows and megaflows that timed out go.
@@ -189,9 +205,11 @@ class Switch:
 
     def packet_ins(self) -> list[PacketIn]:
         """The copies that went to the controller since this was last asked, the last 1,000."""
-        taken = list(self._packet_ins)
-        self._packet_ins.clear()
-        return taken
+        return _emptied(self._packet_ins)
+
+    def waiting(self) -> list[PacketIn]:
+        """The packets that wait for an answer, since this was last asked, the last 1,000."""
+        return _emptied(self._waiting)
 
     def trace(
         self, in_port: int, frame: bytes, tun_id: int = 0, ct_states: Sequence[int] = ()
@@ -210,12 +228,20 @@ class Switch:
         """
         self._admit(in_port, tun_id)
         with self._slow.tables.versions.reading() as version:
-            view = self._slow.view(version)
-            tracer = Tracer(view, ct_states)
-            outcome = tracer.run(in_port, frame, tun_id)
-        egresses = tuple(Egress(port, left, key) for port, key, left in outcome.egress)
-        names = tuple(view.ports[egress.port].name for egress in egresses)
-        return Trace(self.name, tuple(tracer.passes), egresses, tuple(outcome.drops), names)
+            return Tracer(self.name, self._slow.view(version), ct_states).run(
+                in_port, frame, tun_id, _START
+            )
+
+    def trace_resumed(self, packet_in: PacketIn, frame: bytes) -> Trace:
+        """What `resume` would do with a frame, as `trace` tells it.
+
+        Raises:
+            TopologyError: the packet waits for no answer.
+        """
+        state = self._require_state(packet_in)
+        with self._slow.tables.versions.reading() as version:
+            tracer = Tracer(self.name, self._slow.view(version), ())
+            return tracer.run(0, frame, packet_in.tun_id, state)
 
     def flows(self) -> dict[Flow, FlowStatistics]:
         """Every flow with its counters, by table, then highest rank first."""
@@ -286,6 +312,25 @@ class Switch:
             walks = {it.number: self._slow.records.get(it.number).walk for it in megaflows}
             return dump_megaflows(megaflows, walks, self.now_s)
 
+    def _taken(self, outcome: "Outcome") -> tuple[Egress, ...]:
+        self._take(outcome.controller)
+        return tuple(Egress(port, left, key) for port, key, left in outcome.egress)
+
+    def _take(self, copies: Sequence["Copy"]) -> None:
+        """Keep copies to the controller; while packets may pass, as states may go after."""
+        for copy in copies:
+            packet_in = packet_in_of(copy, self._slow.states)
+            kept = self._packet_ins if packet_in.state is None else self._waiting
+            kept.append(packet_in)
+
+    def _require_state(self, packet_in: PacketIn) -> FrozenState:
+        if packet_in.state is None:
+            raise TopologyError(
+                f"switch {self.name}: the packet that went to the controller by "
+                f"{packet_in.reason!r} waits for no answer"
+            )
+        return packet_in.state
+
     def _admit(self, in_port: int, tun_id: int) -> None:
         self._require_port(in_port)
         if not 0 <= tun_id <= _TUN_ID.maximum:
@@ -297,3 +342,9 @@ class Switch:
             raise TopologyError(
                 f"switch {self.name} has no port {number}; it has {there or 'no ports'}"
             )
+
+
+def _emptied(kept: deque[PacketIn]) -> list[PacketIn]:
+    taken = list(kept)
+    kept.clear()
+    return taken

@@ -106,8 +106,9 @@ def _actions(actions: Sequence[DatapathAction], key: int) -> Iterator[str]:
                 yield f"recirc({number:#x})"
             case ("meter", number):
                 yield f"meter({number})"
-            case ("controller", reason):
-                yield f"userspace(controller(reason={reason}))"
+            case ("controller", reason, int(number)):
+                resumes = f",recirc_id={number:#x}" if number else ""
+                yield f"userspace(controller(reason={reason}{resumes}))"
             case ("drop", _):
                 pass
             case (name, *_):

@@ -13,6 +13,7 @@ from attrs import frozen
 from vswitch_sim.actions import Action, format_actions
 from vswitch_sim.fields import FIELDS, REGISTERS
 from vswitch_sim.flow import Bucket, Flow
+from vswitch_sim.packet_in import PacketIn
 from vswitch_sim.port import Egress
 from vswitch_sim.subject import DatapathAction
 from vswitch_sim.text import format_datapath_actions, format_key, format_megaflow
@@ -91,6 +92,7 @@ class Trace:
         egress: what leaves, as `Switch.process` returns it.
         drops: the name of every drop.
         port_names: the names of the ports of `egress`.
+        waiting: what the controller is asked to answer; `Switch.trace_resumed` goes on with that.
     """
 
     switch: str
@@ -98,6 +100,7 @@ class Trace:
     egress: tuple[Egress, ...]
     drops: tuple[str, ...]
     port_names: tuple[str, ...] = ()
+    waiting: tuple[PacketIn, ...] = ()
 
     @property
     def root(self) -> TraceTable | None:

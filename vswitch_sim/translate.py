@@ -198,9 +198,8 @@ class _Walker:
                 self._group(step, group, subject, depth + 1)
             case Clone(actions=actions):
                 self._branch(actions, subject, step.steps, depth)
-            case Controller(reason=reason):
-                commit(self._out, subject)
-                self._out.append(("controller", reason))
+            case Controller() as action:
+                self._controller(step, action, subject)
             case Meter(meter=meter):
                 self._out.append(("meter", meter))
             case Ct() as action:
@@ -300,12 +299,25 @@ class _Walker:
         self._out.append(("ct", connection))
         if action.table is not None:
             in_port = _IN_PORT.of(subject.key) if subject.own & _IN_PORT.key_mask else -1
-            state = FrozenState(action.table, subject.key & PIPELINE_MASK, in_port)
-            self._walk.states.append(state)
-            number = self._recirc_id(state)
+            number = self._freeze(FrozenState(action.table, subject.key & PIPELINE_MASK, in_port))
             step.note = f"a copy goes on in table {action.table} as recirc({number:#x})"
             self._out.append(("recirc", number))
         subject.forget_connection()
+
+    def _controller(self, step: Step, action: Controller, subject: Subject) -> None:
+        commit(self._out, subject)
+        number = 0
+        if action.table is not None:
+            number = self._freeze(FrozenState(action.table, subject.key & PIPELINE_MASK, 0))
+            step.note = (
+                f"waits for what the controller makes of it by {action.reason!r}, "
+                f"which goes on in table {action.table} as recirc({number:#x})"
+            )
+        self._out.append(("controller", action.reason, number))
+
+    def _freeze(self, state: FrozenState) -> int:
+        self._walk.states.append(state)
+        return self._recirc_id(state)
 
     def _learn(self, step: Step, action: Learn, subject: Subject) -> None:
         for source in action.sources:

@@ -52,12 +52,14 @@ class BucketVisit:
 
 @frozen
 class FrozenState:
-    """What the pipeline knows of a packet that is in connection tracking, and will want again.
+    """What the pipeline knows of a packet that it will want again.
+
+    The packet is in connection tracking, or the controller makes another of it.
 
     Attributes:
         table: where it goes on.
         pipeline: metadata and registers, at their places in the key.
-        in_port: what an action has written there; -1 for none.
+        in_port: what stands there instead of the port it comes by; -1 for that.
     """
 
     table: int
@@ -140,7 +142,7 @@ class Walk:
         entries: the flows that were hit, as often as they were.
         met: the flows that met clauses of conjunctive matches.
         counts: the counters of groups and buckets that were visited, as often as they were.
-        states: those under which packets come back from connection tracking.
+        states: those under which packets come back.
         learned: the flows that it adds.
     """
 

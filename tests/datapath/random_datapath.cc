@@ -94,7 +94,9 @@ void RandomSwitch::Output(std::uint32_t, Word, const Packet& packet) {
   }
 }
 
-void RandomSwitch::Controller(Reason, std::uint32_t, const Packet& packet) { Output(0, 0, packet); }
+void RandomSwitch::Controller(const ControllerAction& action, const Packet& packet) {
+  Output(0, action.recirc_id, packet);
+}
 
 Translation RandomSwitch::Translate(MegaflowNumber, const FlowKey& key, Bytes) {
   if (is_steady_) {
@@ -170,7 +172,7 @@ Actions RandomSwitch::RandomActions(int depth) {
         actions.push_back({RecirculateAction{static_cast<std::uint32_t>(Below(random_, 3))}});
         break;
       case 6:
-        actions.push_back({ControllerAction{kRunt}});
+        actions.push_back({ControllerAction{kRunt, Below(random_, 4)}});
         break;
       case 7:
       case 8:

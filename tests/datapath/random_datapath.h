@@ -38,7 +38,7 @@ class RandomSwitch : private SlowPath, private Sink {
   Translation Translate(MegaflowNumber number, const FlowKey& key, Bytes frame) override;
   void Begin(std::size_t) override {}
   void Output(std::uint32_t port, Word tun_id, const Packet& packet) override;
-  void Controller(Reason, std::uint32_t, const Packet& packet) override;
+  void Controller(const ControllerAction& action, const Packet& packet) override;
   void Drop(Reason) override {}
 
   void ProcessSome(std::size_t count);

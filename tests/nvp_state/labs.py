@@ -157,7 +157,7 @@ _FORMS = [
 
 
 def assert_explained(random, lab, network, count):
-    """Each frame comes out where the oracle says, once and unchanged, and traces say so too.
+    """Each frame comes out where and how the oracle says, once, and traces say so too.
 
     Returns how many frames came out at none, one and more ports.
     """
@@ -170,9 +170,8 @@ def assert_explained(random, lab, network, count):
         expected = oracle.outcomes(source, frame)
         traced = lab.trace(source, frame).ports if random.random() < 0.3 else None
         deliveries = lab.send(source, frame)
-        delivered = tuple(sorted(delivery.port for delivery in deliveries))
+        delivered = tuple(sorted((delivery.port, delivery.frame) for delivery in deliveries))
         about = f"{source} sends {frame.hex()}: {delivered} instead of {expected}"
-        assert all(delivery.frame == frame for delivery in deliveries), about
         assert choices.explain(oracle.ports[source].switch, expected, delivered), about
         assert traced in {None, tuple(delivery.port for delivery in deliveries)}, about
         outcomes[min(len(delivered), 2)] += 1

@@ -1,11 +1,12 @@
 """What a network of tenants does with a frame, from the entities alone: no flow, no rule, no nlog.
 
-    Oracle(entities).outcomes("web-1", frame)      # -> {"db-1": ("db-1",)}
+    Oracle(entities).outcomes("web-1", frame)      # -> {"db-1": (("db-1", frame),)}
 
-A frame's copies come out unchanged at a set of ports. Where several ports of a switch have the
-MAC it is sent to, any one of them may be meant, so the answer is a mapping from each port that
-may be meant to the ports where copies then come out (from "" where it is to no port alone).
-Whether the network always means the same one is for `Choices` to watch.
+A frame's copies come out unchanged at a set of ports, but for ARP requests for an address that the
+switch knows: it answers those itself. Where several ports of a switch have the MAC it is sent to,
+or the address that is asked for, any one of them may be meant, so the answer is a mapping from
+each port that may be meant to the copies that then come out (from "" where it is to no port alone),
+each with its port. Whether the network always means the same one is for `Choices` to watch.
 """
 
 from ipaddress import IPv4Address
@@ -33,10 +34,34 @@ class Oracle:
         packet["inport"] = source
         if not self.allowed(port.switch, "from-lport", packet):
             return {"": ()}
+        owners = self.asked(port, packet)
+        if owners:
+            replies = {owner.name: answer(owner, frame) for owner in owners}
+            return {
+                f"{name} by ARP": ((source, reply),) if self.gets_back(port, reply) else ()
+                for name, reply in replies.items()
+            }
         return {
-            meant: tuple(sorted(it.name for it in group if self.reaches(it, packet)))
+            meant: tuple(sorted((it.name, frame) for it in group if self.reaches(it, packet)))
             for meant, group in self.addressed(port, packet).items()
         }
+
+    def asked(self, port, packet):
+        """The ports whose address an ARP request asks for, if the switch answers for them."""
+        if packet.get("arp.op") != 1:
+            return []
+        owners = [
+            it
+            for it in self.ports.values()
+            if it.switch == port.switch and it.ip and number(it.ip) == packet["arp.tpa"]
+        ]
+        known = [it for it in owners if not it.unknown]
+        return [] if port in known else known
+
+    def gets_back(self, port, reply):
+        """Whether what the switch answers comes out at the port that asked."""
+        packet = read(reply) | {"inport": port.name, "outport": port.name}
+        return self.allowed(port.switch, "to-lport", packet) and receives(port, packet)
 
     def addressed(self, port, packet):
         """The ports that a packet is sent to, by the port meant."""
@@ -75,7 +100,7 @@ class Choices:
 
     def explain(self, switch, outcomes, delivered):
         """Whether one of the outcomes was delivered, and can have been all the time."""
-        meant = {name for name, ports in outcomes.items() if ports == delivered}
+        meant = {name for name, copies in outcomes.items() if copies == delivered}
         if len(outcomes) < 2:
             return bool(meant)
         known = self.possible.setdefault((switch, frozenset(outcomes)), set(outcomes))
@@ -86,6 +111,13 @@ class Choices:
 def number(address):
     """A MAC or IPv4 address as a number."""
     return int(address.replace(":", ""), 16) if ":" in address else int(IPv4Address(address))
+
+
+def answer(owner, request):
+    """The frame that tells the sender of an ARP request (RFC 826) where its target is."""
+    sender, mac = request[22:32], bytes.fromhex(owner.mac.replace(":", ""))
+    header = request[6:12] + mac + request[12:20] + b"\0\2"
+    return header + mac + request[38:42] + sender + request[42:]
 
 
 def is_tagged(packet):

@@ -56,9 +56,9 @@ def commit(state, verb, *entities):
 def own_rows(state):
     """Universal rows of `s0`, and its hosts: all that may be looked at."""
     logical, physical = state.logical.engine, state.physical.engine
-    flows = len(logical["universal_flow"].where(ls="s0"))
-    buckets = len(logical["universal_bucket"].where(ls="s0"))
-    return flows + buckets + len(physical["host_switch"].where(ls="s0"))
+    flows = len(logical["universal_flow"].where(datapath="s0"))
+    buckets = len(logical["universal_bucket"].where(datapath="s0"))
+    return flows + buckets + len(physical["host_datapath"].where(datapath="s0"))
 
 
 def of_the_switch(state):

@@ -44,12 +44,13 @@ class Twin:
     drops: list = field(factory=list)
     n_passes: int = 0
 
-    def process(self, in_port: int, frame: bytes, tun_id: int) -> None:
+    def process(self, in_port: int, frame: bytes, tun_id: int, recirc_id: int = 0) -> None:
         self.egress, self.controller, self.drops, self.n_passes = [], [], [], 0
         if len(frame) < 14:
             self.drops.append("runt")
             return
-        self.look_up(Packet(frame, {"in_port": in_port, "tun_id": tun_id}), 0)
+        metadata = {"in_port": in_port, "tun_id": tun_id, "recirc_id": recirc_id}
+        self.look_up(Packet(frame, metadata), 0)
 
     def look_up(self, packet: Packet, depth: int) -> None:
         self.do(translate(self.rules, packet.key())[1], packet, depth)
@@ -79,7 +80,8 @@ class Twin:
                     self.look_up(packet, depth + 1)
                     return
                 case "controller":
-                    self.controller.append((*arguments, packet.metadata["in_port"], packet.frame))
+                    came = packet.metadata["in_port"], packet.metadata["tun_id"]
+                    self.controller.append((*arguments, *came, packet.frame))
                 case "drop":
                     self.drops.append(arguments[0])
 

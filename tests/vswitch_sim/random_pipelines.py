@@ -244,7 +244,8 @@ class Chooser:
             return Clone(self.action(table, depth + 1) for _ in range(rng.randrange(1, 3)))
         if draw < 0.97 or not self.slow:
             return Note(b"x")
-        return rng.choice((Controller("asked"), Meter(METER), self.learn()))
+        asked = Controller("answered", rng.choice(TABLES))
+        return rng.choice((Controller("asked"), asked, asked, Meter(METER), self.learn()))
 
     def learn(self) -> Action:
         idle, hard = self.rng.choice(((0, 0), (3, 0), (0, 3)))

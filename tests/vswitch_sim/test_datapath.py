@@ -50,7 +50,7 @@ def datapath_with(slow, ports=(1, 2, 3), **limits) -> _core.Datapath:
 def random_actions(random: Random, depth: int = 0) -> list:
     actions: list[tuple] = []
     for _ in range(random.randrange(5)):
-        match random.randrange(9):
+        match random.randrange(10):
             case 0 | 1 | 2:
                 actions.append(("output", random.randrange(1, 5)))
             case 3:
@@ -66,7 +66,9 @@ def random_actions(random: Random, depth: int = 0) -> list:
             case 7:
                 actions.append(("recirc", random.randrange(1, 4)))
             case 8:
-                actions.append((random.choice(("controller", "drop")), random.choice("ab")))
+                actions.append(("drop", random.choice("ab")))
+            case 9:
+                actions.append(("controller", random.choice("ab"), random.randrange(3)))
     return actions
 
 
@@ -108,8 +110,9 @@ def test_what_is_cached_is_what_the_rules_say(seed: int):
                 twin.ports ^= {3}
                 (datapath.add_port if 3 in twin.ports else datapath.remove_port)(3)
         in_port, tun_id, frame = random.randrange(3), random.randrange(3), random.choice(pool)
-        twin.process(in_port, frame, tun_id)
-        outcome = datapath.process(in_port, frame, tun_id, now)
+        recirc_id = random.choice((0, 0, 1, 2))
+        twin.process(in_port, frame, tun_id, recirc_id)
+        outcome = datapath.process(in_port, frame, tun_id, now, recirc_id)
         assert outcome.egress == twin.egress
         assert outcome.controller == twin.controller
         assert outcome.drops == twin.drops
@@ -127,12 +130,14 @@ def test_a_batch_is_its_frames_one_after_the_other():
         single, batch = datapath_with(translate), datapath_with(translate)
         frames = [damaged(random) for _ in range(100)]
         ports = [random.randrange(3) for _ in frames]
-        expected = [
-            (place, *copy)
-            for place, (port, frame) in enumerate(zip(ports, frames, strict=True))
-            for copy in single.process(port, frame, 0, 1.0).egress
+        outcomes = [
+            single.process(port, frame, 0, 1.0) for port, frame in zip(ports, frames, strict=True)
         ]
-        assert batch.process_batch(ports, frames, 1.0) == expected
+        left, copies = batch.process_batch(ports, frames, 1.0)
+        assert left == [
+            (place, *sent) for place, outcome in enumerate(outcomes) for sent in outcome.egress
+        ]
+        assert copies == [copy for outcome in outcomes for copy in outcome.controller]
         assert batch.counters == single.counters
         assert batch.drops == single.drops
 
@@ -239,6 +244,8 @@ def test_what_an_upcall_raises_leaves_nothing_of_the_packet():
         ((0, [("output", "1")], True), "a port is an int"),
         ((0, [("push_vlan", 0x0800, 1)], True), "TPID"),
         ((0, [("drop", 1)], True), "a reason is a str"),
+        ((0, [("controller", "a")], True), "controller has 2 arguments"),
+        ((0, [("controller", "a", 1 << 32)], True), "a recirc_id"),
         ((0, [("ct", {"zone": 1 << 16})], True), "a zone"),
         ((0, [("ct", {"alg": "ftp"})], True), "alg"),
         ((0, [("ct", {"comit": True})], True), "no argument 'comit'"),
@@ -264,6 +271,7 @@ def test_arguments_that_make_no_sense_are_refused_by_name():
         (lambda: datapath.process(-1, TCP, 0, 5.0), "a port"),
         (lambda: datapath.process(1, TCP, 1 << 64, 5.0), "a tun_id"),
         (lambda: datapath.process(1, bytearray(TCP), 0, 5.0), "a frame is bytes"),
+        (lambda: datapath.process(1, TCP, 0, 5.0, -1), "a recirc_id"),
         (lambda: datapath.process_batch([1], [], 5.0), "1 in_ports for 0 frames"),
         (lambda: datapath.expire(5.0, -1), "idle_s"),
         (lambda: datapath.set_meter(1, "mbps", 1, 1), "kbps or pktps"),

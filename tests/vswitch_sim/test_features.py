@@ -6,7 +6,6 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from vswitch_sim import (
     Bucket,
-    Controller,
     Ct,
     Entry,
     Flow,
@@ -20,7 +19,6 @@ from vswitch_sim import (
     Meter,
     MeterBand,
     Output,
-    PacketIn,
     PopVlan,
     PortStatistics,
     PushVlan,
@@ -203,14 +201,6 @@ def test_megaflows_go_when_idle_and_their_counts_stay():
     counted = switch.flows()[flow]
     assert (counted.n_packets, counted.idle_s, counted.duration_s) == (3, 19, 20)
     assert switch.port_statistics(2) == PortStatistics(0, 0, 3, 3 * len(udp(1)))
-
-
-def test_copies_go_to_the_controller():
-    switch = switch_with(Flow(0, 1, Match(), (SetField("eth_dst", 5), Controller("asked"))))
-    switch.process(1, udp(1))
-    (copy,) = switch.packet_ins()
-    assert copy == PacketIn("asked", 1, bytes([0, 0, 0, 0, 0, 5]) + udp(1)[6:])
-    assert switch.packet_ins() == []
 
 
 def test_a_meter_lets_its_rate_through():

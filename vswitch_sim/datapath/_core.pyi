@@ -23,7 +23,9 @@ Actions are done in order to one packet, which the next action sees as the last 
     ("recirc", recirc_id)           is looked up again, with `recirc_id` in its key; ends this list.
                                     More than 16 deep, or 1,024 times a frame, it is dropped as
                                     `recirculation_limit`
-    ("controller", reason)          a copy goes to the controller (`Outcome.controller`)
+    ("controller", reason, recirc_id)
+                                    a copy goes to the controller (`Copy`); if recirc_id is not 0,
+                                    a frame that answers it may be processed with that
     ("drop", reason)                counts a drop under its name; the packet goes on
 
 A megaflow without actions drops in silence: say why with "drop".
@@ -35,6 +37,8 @@ from typing import Any, TypeAlias, TypedDict, final
 KEY_BYTES: int
 
 Action: TypeAlias = tuple[Any, ...]
+# What the controller gets: reason, recirc_id, in_port, tun_id, frame.
+Copy: TypeAlias = tuple[str, int, int, int, bytes]
 # A megaflow's mask and actions; whether to keep it, or to do the actions this once.
 Translation: TypeAlias = tuple[int, Sequence[Action], bool]
 
@@ -105,14 +109,14 @@ class Outcome:
 
     Attributes:
         egress: (port, tun_id, frame), in order.
-        controller: (reason, in_port, frame) for each copy to the controller.
+        controller: the copies to the controller, in order.
         drops: the names of the drops, in order.
     """
 
     @property
     def egress(self) -> list[tuple[int, int, bytes]]: ...
     @property
-    def controller(self) -> list[tuple[str, int, bytes]]: ...
+    def controller(self) -> list[Copy]: ...
     @property
     def drops(self) -> list[str]: ...
 
@@ -160,15 +164,20 @@ class Datapath:
     def remove_port(self, number: int) -> None:
         """Outputs to the port are then dropped as `no_such_port`; its counters are gone."""
 
-    def process(self, in_port: int, frame: bytes, tun_id: int, now_s: float) -> Outcome:
-        """Pass one frame. A runt, shorter than an Ethernet header, is dropped as `runt`."""
+    def process(
+        self, in_port: int, frame: bytes, tun_id: int, now_s: float, recirc_id: int = 0
+    ) -> Outcome:
+        """Pass one frame. A runt, shorter than an Ethernet header, is dropped as `runt`.
+
+        A controller's frame comes by port 0, which is none, with the `recirc_id` that it answers.
+        """
 
     def process_batch(
         self, in_ports: Sequence[int], frames: Sequence[bytes], now_s: float
-    ) -> list[tuple[int, int, int, bytes]]:
+    ) -> tuple[list[tuple[int, int, int, bytes]], list[Copy]]:
         """Pass many; (place in the batch, port, tun_id, frame) of each that leaves, in order.
 
-        Copies to the controller are not among them. A frame that nothing wrote is the one given.
+        Besides, the copies to the controller. A frame that nothing wrote is the one given.
         """
 
     def trace_lookup(self, key: int) -> Megaflow | None:

@@ -122,11 +122,13 @@ void AddDatapath(py::module_& module) {
       .def(
           "process",
           [](Self& self, const py::object& in_port, const py::object& frame,
-             const py::object& tun_id, double now_s) {
-            return self.Process(Number32(in_port, "a port"), frame,
-                                NumberOf(tun_id, kMax64, "a tun_id"), now_s);
+             const py::object& tun_id, double now_s, const py::object& recirc_id) {
+            const Arrival arrival{Number32(in_port, "a port"), NumberOf(tun_id, kMax64, "a tun_id"),
+                                  BytesOf(frame), Number32(recirc_id, "a recirc_id")};
+            return self.Process(arrival, frame, now_s);
           },
-          py::arg("in_port"), py::arg("frame"), py::arg("tun_id"), py::arg("now_s"))
+          py::arg("in_port"), py::arg("frame"), py::arg("tun_id"), py::arg("now_s"),
+          py::arg("recirc_id") = 0)
       .def("process_batch", &Self::ProcessBatch, py::arg("in_ports"), py::arg("frames"),
            py::arg("now_s"))
       .def(

@@ -122,8 +122,11 @@ const std::map<std::string, Kind, std::less<>>& Kinds() {
           into.push_back({RecirculateAction{written.Number32(1, "a recirc_id")}});
         }}},
       {"controller",
-       {1, [](const Written& written,
-              Actions& into) { into.push_back({ControllerAction{written.ReasonAt(1)}}); }}},
+       {2,
+        [](const Written& written, Actions& into) {
+          into.push_back(
+              {ControllerAction{written.ReasonAt(1), written.Number32(2, "a recirc_id")}});
+        }}},
       {"drop",
        {1, [](const Written& written,
               Actions& into) { into.push_back({DropAction{written.ReasonAt(1)}}); }}},

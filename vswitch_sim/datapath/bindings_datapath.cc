@@ -35,6 +35,14 @@ py::object IntOf(Word value) {
   return number;
 }
 
+// A copy to the controller as Python has it.
+py::tuple CopyOf(const ControllerAction& action, const Packet& packet, py::handle received,
+                 const Reasons& reasons) {
+  return py::make_tuple(reasons.NameOf(action.reason), action.recirc_id,
+                        packet.Metadata(place::kInPort), packet.Metadata(place::kTunId),
+                        FrameOf(packet, received));
+}
+
 class OutcomeSink : public Sink {
  public:
   OutcomeSink(py::handle frame, const Reasons& reasons) : frame_(frame), reasons_(reasons) {}
@@ -45,9 +53,8 @@ class OutcomeSink : public Sink {
   void Output(std::uint32_t port, Word tun_id, const Packet& packet) override {
     outcome_.egress.append(py::make_tuple(port, tun_id, FrameOf(packet, frame_)));
   }
-  void Controller(Reason reason, std::uint32_t in_port, const Packet& packet) override {
-    outcome_.controller.append(
-        py::make_tuple(reasons_.NameOf(reason), in_port, FrameOf(packet, frame_)));
+  void Controller(const ControllerAction& action, const Packet& packet) override {
+    outcome_.controller.append(CopyOf(action, packet, frame_, reasons_));
   }
   void Drop(Reason reason) override { outcome_.drops.append(reasons_.NameOf(reason)); }
 
@@ -59,9 +66,10 @@ class OutcomeSink : public Sink {
 
 class BatchSink : public Sink {
  public:
-  explicit BatchSink(const py::tuple& frames) : frames_(frames) {}
+  BatchSink(const py::tuple& frames, const Reasons& reasons) : frames_(frames), reasons_(reasons) {}
 
   py::list& egress() { return egress_; }
+  py::list& controller() { return controller_; }
 
   void Begin(std::size_t i) override { place_ = i; }
   void Output(std::uint32_t port, Word tun_id, const Packet& packet) override {
@@ -72,17 +80,25 @@ class BatchSink : public Sink {
     PyTuple_SET_ITEM(row.ptr(), 0, IntOf(place_).release().ptr());
     PyTuple_SET_ITEM(row.ptr(), 1, IntOf(port).release().ptr());
     PyTuple_SET_ITEM(row.ptr(), 2, IntOf(tun_id).release().ptr());
-    const py::handle received = PyTuple_GET_ITEM(frames_.ptr(), static_cast<Py_ssize_t>(place_));
-    PyTuple_SET_ITEM(row.ptr(), 3, FrameOf(packet, received).release().ptr());
+    PyTuple_SET_ITEM(row.ptr(), 3, FrameOf(packet, Received()).release().ptr());
     egress_.append(row);
   }
-  void Controller(Reason, std::uint32_t, const Packet&) override {}
+  void Controller(const ControllerAction& action, const Packet& packet) override {
+    controller_.append(CopyOf(action, packet, Received(), reasons_));
+  }
   void Drop(Reason) override {}
 
  private:
+  // The frame at hand.
+  py::handle Received() const {
+    return PyTuple_GET_ITEM(frames_.ptr(), static_cast<Py_ssize_t>(place_));
+  }
+
   const py::tuple& frames_;
+  const Reasons& reasons_;
   std::size_t place_ = 0;
   py::list egress_;
+  py::list controller_;
 };
 
 py::tuple TupleOf(const py::object& values, const char* what) {
@@ -118,17 +134,15 @@ PythonDatapath::PythonDatapath(py::object translate, const Limits& limits)
   }
 }
 
-Outcome PythonDatapath::Process(std::uint32_t in_port, py::handle frame, Word tun_id,
-                                double now_s) {
-  const Arrival arrival{in_port, tun_id, BytesOf(frame)};
+Outcome PythonDatapath::Process(const Arrival& arrival, py::handle frame, double now_s) {
   SetTime(now_s);
   OutcomeSink sink(frame, datapath_.reasons());
   datapath_.Process({&arrival, 1}, sink);
   return std::move(sink.outcome());
 }
 
-py::list PythonDatapath::ProcessBatch(const py::object& in_ports, const py::object& frames,
-                                      double now_s) {
+py::tuple PythonDatapath::ProcessBatch(const py::object& in_ports, const py::object& frames,
+                                       double now_s) {
   const py::tuple ports = TupleOf(in_ports, "in_ports");
   const py::tuple received = TupleOf(frames, "frames");
   if (ports.size() != received.size()) {
@@ -148,9 +162,9 @@ py::list PythonDatapath::ProcessBatch(const py::object& in_ports, const py::obje
                         0, BytesOf(PyTuple_GET_ITEM(received.ptr(), place))});
   }
   SetTime(now_s);
-  BatchSink sink(received);
+  BatchSink sink(received, datapath_.reasons());
   datapath_.Process(arrivals, sink);
-  return std::move(sink.egress());
+  return py::make_tuple(sink.egress(), sink.controller());
 }
 
 std::optional<MegaflowRecord> PythonDatapath::Peek(const FlowKey& key) {

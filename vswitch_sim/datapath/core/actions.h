@@ -55,8 +55,11 @@ struct ConnectionAction {
 struct RecirculateAction {
   std::uint32_t recirc_id;
 };
+// A copy for the controller, which may answer it with a frame that goes on as `recirc_id`; 0: it
+// may not.
 struct ControllerAction {
   Reason reason;
+  std::uint32_t recirc_id;
 };
 struct DropAction {
   Reason reason;

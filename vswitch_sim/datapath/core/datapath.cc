@@ -58,7 +58,8 @@ class Datapath::Passage {
       __builtin_prefetch(arrival.frame.data() + kHeadBytes);
     }
     for (std::size_t i = 0; i < arrivals.size(); ++i) {
-      packets_[i].Receive(arrivals[i].frame, arrivals[i].in_port, arrivals[i].tun_id);
+      const Arrival& arrival = arrivals[i];
+      packets_[i].Receive(arrival.frame, arrival.in_port, arrival.tun_id, arrival.recirc_id);
       hashes_[i] = HashOf(packets_[i].key());
       datapath_.exact_.Prefetch(hashes_[i]);
     }
@@ -247,8 +248,7 @@ class Datapath::Passage {
     return false;
   }
   bool DoOne(const ControllerAction& action, Packet& packet, int) {
-    sink_.Controller(action.reason, static_cast<std::uint32_t>(packet.Metadata(place::kInPort)),
-                     packet);
+    sink_.Controller(action, packet);
     return true;
   }
   bool DoOne(const DropAction& action, Packet&, int) {

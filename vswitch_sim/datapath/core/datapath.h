@@ -54,14 +54,16 @@ class Sink {
   // What comes next is of the `i`th frame of a batch.
   virtual void Begin(std::size_t i) = 0;
   virtual void Output(std::uint32_t port, Word tun_id, const Packet& packet) = 0;
-  virtual void Controller(Reason reason, std::uint32_t in_port, const Packet& packet) = 0;
+  virtual void Controller(const ControllerAction& action, const Packet& packet) = 0;
   virtual void Drop(Reason reason) = 0;
 };
 
+// A frame, and what it comes with; `recirc_id` is 0 unless a controller has made it.
 struct Arrival {
   std::uint32_t in_port;
   Word tun_id;
   Bytes frame;
+  std::uint32_t recirc_id = 0;
 };
 
 struct Limits {

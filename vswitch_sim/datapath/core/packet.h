@@ -24,7 +24,7 @@ namespace vswitch {
 class Packet {
  public:
   // Makes it a frame that comes in; the frame must stay while the packet is used.
-  void Receive(Bytes frame, std::uint32_t in_port, Word tun_id) {
+  void Receive(Bytes frame, std::uint32_t in_port, Word tun_id, std::uint32_t recirc_id = 0) {
     received_ = frame;
     is_own_ = false;
     is_parsed_ = false;
@@ -32,6 +32,7 @@ class Packet {
     key_ = {};
     Put(key_, place::kInPort, in_port);
     Put(key_, place::kTunId, tun_id);
+    Put(key_, place::kRecircId, recirc_id);
   }
 
   Bytes bytes() const { return is_own_ ? Bytes(own_) : received_; }

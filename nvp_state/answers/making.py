@@ -1,0 +1,38 @@
+"""From a packet and what shall be made of it to the frame, by the maker of each kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nvp_state.answers import errors, neighbours
+from nvp_state.answers.frames import Received, received
+from nvp_state.answers.reasons import (
+    Answer,
+    ArpRequest,
+    IcmpError,
+    NeighbourAdvertisement,
+    NeighbourSolicitation,
+    Reject,
+    TcpReset,
+)
+from vswitch_sim import PacketIn
+
+# Of those that need no more of the packet than its source MAC.
+_OF_REGISTERS: Mapping[type, Callable[[Any, PacketIn], bytes | None]] = {
+    ArpRequest: neighbours.arp_request,
+    NeighbourSolicitation: neighbours.solicitation,
+}
+
+_OF_PACKETS: Mapping[type, Callable[[Any, Received], bytes | None]] = {
+    IcmpError: errors.icmp_error,
+    TcpReset: errors.tcp_reset,
+    Reject: errors.reject,
+    NeighbourAdvertisement: neighbours.advertisement,
+}
+
+
+def make(answer: Answer, packet_in: PacketIn) -> bytes | None:
+    """The frame; None if there is to be none."""
+    if type(answer) in _OF_REGISTERS:
+        return _OF_REGISTERS[type(answer)](answer, packet_in)
+    about = received(packet_in)
+    return None if about is None else _OF_PACKETS[type(answer)](answer, about)

@@ -1,0 +1,74 @@
+"""Neighbour discovery and ARP: who has an address, asked and answered (RFC 826, RFC 4861)."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from scapy.layers.inet6 import (
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6NDOptDstLLAddr,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
+from scapy.layers.l2 import ARP
+
+from nvp_state.answers.frames import ARP_TYPE, Received, frame_of, link_of
+from nvp_state.answers.reasons import ArpRequest, NeighbourAdvertisement, NeighbourSolicitation
+from vswitch_sim import PacketIn
+
+_BROADCAST = "ff:ff:ff:ff:ff:ff"
+_ALL_NODES, _ALL_NODES_MAC = "ff02::1", "33:33:00:00:00:01"
+_SOLICITED_NODES = int(IPv6Address("ff02::1:ff00:0"))
+_IP6_TYPE = 0x86DD
+
+
+def advertisement(answer: NeighbourAdvertisement, about: Received) -> bytes | None:
+    """The advertisement that a solicitation asks for; None if the packet is none."""
+    asked = about.upper
+    if not isinstance(asked, ICMPv6ND_NS) or asked.code or about.packet.hlim != 255:
+        return None
+    target = IPv6Address(asked.tgt)
+    if target.is_multicast:
+        return None
+    # Who asks whether an address is free has none: all hear that it is not (section 7.2.4).
+    is_probe = about.source.is_unspecified
+    destination, mac = str(about.source), about.link.source
+    if is_probe:
+        destination, mac = _ALL_NODES, _ALL_NODES_MAC
+    told = (
+        IPv6(src=str(target), dst=destination, hlim=255)
+        / ICMPv6ND_NA(R=int(answer.router), S=int(not is_probe), O=1, tgt=str(target))
+        / ICMPv6NDOptDstLLAddr(lladdr=answer.mac)
+    )
+    return frame_of(about.link, told, mac, answer.mac)
+
+
+def arp_request(_: ArpRequest, packet_in: PacketIn) -> bytes | None:
+    """The request for the address in reg0, by who has that in reg1 and the packet's source MAC."""
+    link = link_of(packet_in.frame)
+    if link is None:
+        return None
+    registers = packet_in.registers
+    asked = ARP(
+        op="who-has",
+        hwsrc=link.source,
+        psrc=str(IPv4Address(registers["reg1"])),
+        hwdst="00:00:00:00:00:00",
+        pdst=str(IPv4Address(registers["reg0"])),
+    )
+    return frame_of(link, asked, _BROADCAST, link.source, ARP_TYPE)
+
+
+def solicitation(_: NeighbourSolicitation, packet_in: PacketIn) -> bytes | None:
+    """The solicitation for the address in xxreg0, by who has that in xxreg1 and the source MAC."""
+    link = link_of(packet_in.frame)
+    if link is None:
+        return None
+    target, source = packet_in.registers["xxreg0"], packet_in.registers["xxreg1"]
+    group = _SOLICITED_NODES | target & 0xFFFFFF
+    asked = (
+        IPv6(src=str(IPv6Address(source)), dst=str(IPv6Address(group)), hlim=255)
+        / ICMPv6ND_NS(tgt=str(IPv6Address(target)))
+        / ICMPv6NDOptSrcLLAddr(lladdr=link.source)
+    )
+    mac = "33:33:" + (group & 0xFFFFFFFF).to_bytes(4, "big").hex(":")
+    return frame_of(link, asked, mac, link.source, _IP6_TYPE)
