@@ -13,11 +13,14 @@ is wrong with one that was refused.
 from nvp_state.emulation import Delivery, Emulation
 from nvp_state.entities import (
     Acl,
+    AddressSet,
     Entity,
     Host,
+    Meter,
     Nat,
     PhysicalNetwork,
     Port,
+    PortGroup,
     Route,
     Router,
     RouterPort,
@@ -31,6 +34,7 @@ from nvp_state.trace import Hop, NetworkTrace, Step
 
 __all__ = [
     "Acl",
+    "AddressSet",
     "Change",
     "Delivery",
     "Emulation",
@@ -38,6 +42,7 @@ __all__ = [
     "ExpressionError",
     "Hop",
     "Host",
+    "Meter",
     "Nat",
     "NetworkChange",
     "NetworkState",
@@ -45,6 +50,7 @@ __all__ = [
     "NetworkTransaction",
     "PhysicalNetwork",
     "Port",
+    "PortGroup",
     "Problem",
     "Record",
     "Route",

@@ -31,6 +31,9 @@ UNIVERSAL = ("universal_flow", "universal_bucket", "universal_group")
 _KINDS = {
     "acl": ("acl",),
     "acl_term": ("acl",),
+    "address_set": ("address-set",),
+    "address_set_mac": ("address-set",),
+    "address_set_prefix": ("address-set",),
     "datapath": ("switch", "router"),
     "dnat": ("nat",),
     "gateway": ("uplink", "router-port"),
@@ -49,6 +52,8 @@ _KINDS = {
     "port_enabled": ("port",),
     "port_security": ("port",),
     "port_unknown": ("port",),
+    "port_group": ("port-group",),
+    "port_group_port": ("port-group",),
     "route": ("route",),
     "route6": ("route",),
     "route_discard": ("route",),
@@ -84,6 +89,9 @@ class Origin:
     def __str__(self) -> str:
         because = f" because of {', '.join(self.because)}" if self.because else ""
         return f"[{' via '.join(reversed(self.rules))}]{because}"
+
+
+OLD = Origin(("an earlier configuration, or the rollout of this one",))
 
 
 def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:

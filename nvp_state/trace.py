@@ -20,7 +20,7 @@ from attrs import evolve, field, frozen
 
 from nvp_state.answers import answer
 from nvp_state.names import Names
-from nvp_state.origin import Origin, origin_of
+from nvp_state.origin import OLD, Origin, origin_of
 from vswitch_sim import (
     Bucket,
     Controller,

@@ -2,13 +2,13 @@
 
     switching    hosts, logical switches, their ports
     routing      logical routers, their ports, routes
-    access       access rules
+    access       access rules, and the address sets, port groups and meters that they name
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
 what it refers to, whether it is numbered) the class says itself (see `base`).
 """
 
-from nvp_state.entities.access import Acl
+from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.routing import Nat, Route, Router, RouterPort
@@ -19,12 +19,15 @@ __all__ = [
     "DISCARD",
     "KINDS",
     "Acl",
+    "AddressSet",
     "Entity",
     "Host",
     "Key",
+    "Meter",
     "Nat",
     "PhysicalNetwork",
     "Port",
+    "PortGroup",
     "Reference",
     "Route",
     "Router",
@@ -49,6 +52,9 @@ KINDS: dict[str, type[Entity]] = {
         RouterPort,
         Route,
         Nat,
+        AddressSet,
+        PortGroup,
+        Meter,
         Acl,
     )
 }
