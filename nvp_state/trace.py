@@ -24,7 +24,6 @@ from nvp_state.origin import Origin, origin_of
 from vswitch_sim import (
     Bucket,
     Controller,
-    Egress,
     Fabric,
     Flow,
     PacketIn,
@@ -293,9 +292,7 @@ class Tracer:
             # In no time, so that they come before what is in tunnels.
             waiting.extendleft(reversed([it for it in answers if it is not None]))
             unanswered = tuple(
-                it.reason
-                for it, made in zip(trace.waiting, answers, strict=True)
-                if made is None
+                it.reason for it, made in zip(trace.waiting, answers, strict=True) if made is None
             )
             hops.append(teller.hop(switch, arrival, trace, tuple(lost), unanswered))
         return NetworkTrace(tuple(hops), tuple(ports))
@@ -374,7 +371,8 @@ class _Teller:
         if known is None:
             table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
             row = self._agents[host].row_of(entry)
-            known = self._origins[host, entry] = origin_of(self._state, host, table, row)
+            known = OLD if row is None else origin_of(self._state, host, table, row)
+            self._origins[host, entry] = known
         return known
 
 
