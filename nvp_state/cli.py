@@ -62,6 +62,7 @@ def demo(capture: Path) -> None:
 @_RULES
 @click.option("--host", help="Only this host.")
 @click.option("--switch", help="Only what names this logical switch, or a port of it.")
+@click.option("--router", help="Only what names this logical router, or a port of it.")
 @click.option("--stage", help="Only flows of this stage, and no group buckets.")
 @click.option("--why", is_flag=True, help="Also the rule of each, and what it rests on (slow).")
 def flows(
@@ -69,6 +70,7 @@ def flows(
     rules: tuple[Path, ...],
     host: str | None,
     switch: str | None,
+    router: str | None,
     stage: str | None,
     why: bool,
 ) -> None:
@@ -76,7 +78,7 @@ def flows(
     with _guard():
         state = _network(document, rules)
         names = Names(state)
-        for kind, name in (("host", host), ("switch", switch)):
+        for kind, name in (("host", host), ("switch", switch), ("router", router)):
             if name is not None:
                 require(state, kind, name)
         stages = names.stages.values()
@@ -87,7 +89,7 @@ def flows(
             click.echo(f"{here}:")
             rows = rows_of(state, here) if why else {}
             for entry in state.flows(here):
-                if switch is not None and switch not in names.switches(here, entry):
+                if not {switch, router} <= {None, *names.datapaths(here, entry)}:
                     continue
                 if stage is not None and names.stage(entry) != stage:
                     continue
@@ -104,6 +106,7 @@ def flows(
 @click.option("--to", metavar="PORT", help="Instead of --frame: a ping to the VM at this port.")
 @click.option("--tcp", type=click.IntRange(0, 0xFFFF), help="With --to: a TCP SYN to this number.")
 @click.option("--arp", is_flag=True, help="With --to: an ARP request for the VM's address.")
+@click.option("--all", "everything", is_flag=True, help="Also stages that only let it pass.")
 def trace(
     document: Path,
     rules: tuple[Path, ...],
@@ -112,8 +115,12 @@ def trace(
     to: str | None,
     tcp: int | None,
     arp: bool,
+    everything: bool,
 ) -> None:
-    """Tell what happens to a frame: each table, the flow that hits, and the rule that made it."""
+    """Tell what happens to a frame: each table, the flow that hits, and the rule that made it.
+
+    The last lines say where it came out, or what dropped it.
+    """
     if (frame is None) == (to is None):
         _fail("say which frame: either --frame HEX, or --to PORT with --tcp, --arp or neither")
     if (tcp is not None) + arp + (frame is not None) > 1:
@@ -124,7 +131,8 @@ def trace(
         told = lab.trace(port, content)
         if to is not None and to not in told.ports:
             _note_distance(lab.state, port, to)
-        click.echo(str(told))
+        for line in told.lines(everything=everything):
+            click.echo(line)
 
 
 @main.command()
@@ -197,7 +205,8 @@ def _note_distance(state: NetworkState, source: str, destination: str) -> None:
     """Say up front that two VMs are of different networks, if that is why they do not meet."""
     ports = [require(state, "port", name).entity for name in (source, destination)]
     here, there = (port.switch for port in ports if isinstance(port, Port))
-    if here != there:
+    joined = dict(state.physical.engine["connected"])
+    if joined[here] != joined[there]:
         click.echo(
             f"note: {destination} is on {there}, {source} on {here}: no logical network joins them"
         )

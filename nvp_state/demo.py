@@ -45,7 +45,8 @@ PROBES = (
     Probe("app-1-back", "db-1", POSTGRES, True, "allowed by an access rule"),
     Probe("db-2", "db-1", POSTGRES, False, "dropped: only the app may ask"),
     Probe("app-1-back", "db-1", None, False, "dropped: no pings to databases"),
-    Probe("web-1", "db-1", None, False, "other switch: nobody answers ARP"),
+    Probe("web-1", "app-1-back", None, True, "other switch: through acme's router"),
+    Probe("web-1", "db-1", POSTGRES, False, "routed, then dropped: only the app may ask"),
     Probe("globex-web", "globex-app", None, True, "globex's own, at acme's addresses"),
     Probe("globex-app", "globex-db", POSTGRES, True, "globex's own"),
     Probe("globex-web", "globex-db", POSTGRES, False, "dropped by globex's access rule"),
@@ -84,6 +85,7 @@ class Demo:
         counts = [f"{len(tenants)} tenants"]
         for kind, word in (
             ("switch", "switches"),
+            ("router", "routers"),
             ("port", "ports"),
             ("acl", "access rules"),
             ("host", "hosts"),

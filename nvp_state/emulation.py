@@ -59,7 +59,7 @@ class Emulation:
         self.fabric.on_health.append(self._report)
         self._agents: dict[str, Agent] = {}
         self._segments = Segments(self.fabric)
-        self._tracer = Tracer(state, self.fabric, self._agents)
+        self._tracer = Tracer(state, self.fabric, self._agents, self._segments.beyond)
         state.listen(self._follow)
 
     def __repr__(self) -> str:
@@ -94,7 +94,12 @@ class Emulation:
         Sends nothing and changes no counter. Raises what `send` does.
         """
         _require_bytes(frame)
-        return self._tracer.trace(*self._location(port), frame)
+        outside = self.state.record("physical-network", port)
+        if outside is None:
+            places = [self._location(port)]
+        else:
+            places = self._segments.nics(outside.tunnel_key)
+        return self._tracer.trace(places, frame)
 
     def run(self, seconds: float) -> None:
         """Let simulated time pass: what is under way arrives, and hosts notice what is broken."""

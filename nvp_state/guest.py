@@ -2,10 +2,13 @@
 
 A guest sends real frames through an `Emulation` and answers those that come out at its port, so
 that a demonstration meets what a VM would meet: ARP first, replies only if they get through too.
-Frames are made and read by scapy, which shares no code with the switches that carry them.
+Its default gateway is the router port on its switch in whose network its address is; what is not in
+that network goes there. Frames are made and read by scapy, which shares no code with the switches
+that carry them.
 """
 
 from collections.abc import Callable
+from ipaddress import ip_address, ip_interface
 
 from attrs import frozen
 from scapy.layers.inet import ICMP, IP, TCP
@@ -13,11 +16,12 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 
 from nvp_state.emulation import NO_HOST, Emulation, require
-from nvp_state.entities import Port
+from nvp_state.entities import Port, RouterPort
 from nvp_state.errors import Problem, StateError
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 EPHEMERAL_PORT = 49152
+IS_AT = 2
 
 
 @frozen
@@ -73,18 +77,37 @@ class Guests:
         pushed = TCP(sport=EPHEMERAL_PORT, dport=port, flags="PA", seq=1001, ack=1)
         return self._talk(source, destination, ip / pushed / Raw(payload), _acknowledge, "ACK")
 
+    def gateway(self, name: str) -> RouterPort | None:
+        """The router port by which a VM leaves its network, if there is one."""
+        vm, ip = self.vm(name), self._ip(name)
+        for port in self._lab.state.entities("router-port"):
+            if isinstance(port, RouterPort) and port.switch == vm.switch and port.cidr is not None:
+                if ip_address(ip) in ip_interface(port.cidr).network:
+                    return port
+        return None
+
     def resolve(self, source: str, target: str) -> str | None:
-        """The MAC that answers an ARP request for the IP address of `target`, or None."""
+        """The MAC to which `source` sends packets for `target`, or None if nobody says it by ARP.
+
+        It is asked for the address of `target`, or for that of the gateway if `target` is in
+        another network.
+        """
         mac, ip = self.vm(source).mac, self._ip(target)
-        for delivery in self._lab.send(source, self.arp_frame(source, target)):
+        gateway = self._towards(source, target)
+        if gateway is not None:
+            ip = str(ip_interface(gateway.cidr or "").ip)
+        ask = ARP(op="who-has", hwsrc=mac, psrc=self._ip(source), pdst=ip)
+        heard = self._lab.send(source, bytes(Ether(src=mac, dst=BROADCAST) / ask))
+        answers = [delivery.frame for delivery in heard if delivery.port == source]
+        for delivery in heard:
             vm = self.vms.get(delivery.port)
-            if vm is None or vm.ip != ip:
-                continue
-            answer = Ether(src=vm.mac, dst=mac) / ARP(
-                op="is-at", hwsrc=vm.mac, psrc=ip, hwdst=mac, pdst=self._ip(source)
-            )
-            if any(reply.port == source for reply in self._lab.send(vm.name, bytes(answer))):
-                return vm.mac
+            if vm is not None and vm.name != source and vm.ip == ip:
+                told = ARP(op="is-at", hwsrc=vm.mac, psrc=ip, hwdst=mac, pdst=self._ip(source))
+                sent = self._lab.send(vm.name, bytes(Ether(src=vm.mac, dst=mac) / told))
+                answers += [reply.frame for reply in sent if reply.port == source]
+        for answer in map(Ether, answers):
+            if ARP in answer and answer[ARP].op == IS_AT and answer[ARP].psrc == ip:
+                return str(answer[ARP].hwsrc)
         return None
 
     def arp_frame(self, source: str, target: str) -> bytes:
@@ -94,15 +117,16 @@ class Guests:
         return bytes(Ether(src=vm.mac, dst=BROADCAST) / ask)
 
     def ping_frame(self, source: str, destination: str, payload: bytes = b"") -> bytes:
-        """An echo request from one VM straight to the MAC of another."""
+        """An echo request from one VM to another: to its MAC, or to that of the gateway."""
         return self._frame(source, destination, ICMP(id=7, seq=1) / Raw(payload))
 
     def tcp_frame(self, source: str, destination: str, port: int) -> bytes:
-        """A TCP SYN from one VM straight to the MAC of another."""
+        """A TCP SYN from one VM to another: to its MAC, or to that of the gateway."""
         return self._frame(source, destination, TCP(sport=EPHEMERAL_PORT, dport=port, flags="S"))
 
     def _frame(self, source: str, destination: str, packet: Packet) -> bytes:
-        macs = Ether(src=self.vm(source).mac, dst=self.vm(destination).mac)
+        hop = self._towards(source, destination) or self.vm(destination)
+        macs = Ether(src=self.vm(source).mac, dst=hop.mac)
         ips = IP(src=self._ip(source), dst=self._ip(destination))
         return bytes(macs / ips / packet)
 
@@ -119,13 +143,21 @@ class Guests:
             return Outcome("ARP reply", False)
         request = Ether(src=self.vm(source).mac, dst=mac) / packet
         for delivery in self._lab.send(source, bytes(request)):
-            if delivery.port not in self.vms or self.vms[delivery.port].mac != mac:
+            vm, heard = self.vms.get(delivery.port), Ether(delivery.frame)
+            if vm is None or (vm.mac, vm.ip) != (heard.dst, heard[IP].dst):
                 continue
-            heard = Ether(delivery.frame)
-            back = Ether(src=mac, dst=heard.src) / answer(heard)
+            back = Ether(src=vm.mac, dst=heard.src) / answer(heard)
             if any(reply.port == source for reply in self._lab.send(delivery.port, bytes(back))):
                 return Outcome(wanted, True)
         return Outcome(wanted, False)
+
+    def _towards(self, source: str, target: str) -> RouterPort | None:
+        """The gateway of `source` if packets for `target` go there."""
+        gateway = self.gateway(source)
+        if gateway is None or gateway.cidr is None:
+            return None
+        is_near = ip_address(self._ip(target)) in ip_interface(gateway.cidr).network
+        return None if is_near else gateway
 
     def _ip(self, name: str) -> str:
         ip = self.vm(name).ip

@@ -1,7 +1,7 @@
 """Names beside numbers: flows and buckets as a person reads them.
 
-A flow calls logical switches, logical ports and stages by numbers. `Names` writes a flow the way
-Open vSwitch does, and behind each such number what it stands for:
+A flow calls switches, routers, ports and stages by numbers. `Names` writes a flow the way Open
+vSwitch does, and behind each such number what it stands for:
 
     priority 201, reg15=0x3 (app-1-front), metadata=0x1 (acme-frontend) -> drop
 
@@ -13,14 +13,24 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from vswitch_sim import FIELDS, Action, Bucket, Flow, Group, Output, Resubmit, SetField
+from nvp_state.segments import NIC_FIRST
+from vswitch_sim import FIELDS, Action, Bucket, Flow, Group, GroupType, Output, Resubmit, SetField
 
 if TYPE_CHECKING:
     from nvp_state.network import NetworkState
 
-PORT_FIELDS = ("reg14", "reg15", "tun_id")
+Entry = Flow | Bucket | GroupType
 
-_EXACT = re.compile(r"(\w+)=(0x[0-9a-f]+|[0-9]+)")
+# Of a context ID, and of the key of a port that is reached through its gateway.
+KEY_BITS = 0xFFFFFF
+IS_COPIED = 1 << 57
+AT_GATEWAY = 0x800000
+
+# Of the group by which a service node copies as another host would have.
+OF_SERVICE_NODE = 1 << 29
+
+_COMPARED = re.compile(r"(\w+)=(0x[0-9a-f]+|[0-9]+)(/0x[0-9a-f]+)?")
+_FLAGS = {1: "loopback", 4: "copy"}
 
 
 class Names:
@@ -34,9 +44,13 @@ class Names:
         engine = self._engine = state.physical.engine
         self.stages: dict[int, str] = dict(sorted((row[1], row[0]) for row in engine["stage"]))
         self._ports = {key: port for port, _, key in sorted(engine["port_binding"])}
-        self._switch_of = {port: switch for port, switch, _ in engine["port_binding"]}
-        self._switches = {key: switch for switch, key in sorted(engine["datapath"])}
+        self._datapath_of = {port: datapath for port, datapath, _ in engine["port_binding"]}
+        for port, router, key, _ in sorted(state.logical.engine["router_port"]):
+            self._ports |= {key: port, AT_GATEWAY + key: f"{port}, at its gateway"}
+            self._datapath_of[port] = router
+        self._datapaths = {key: datapath for datapath, key in sorted(engine["datapath"])}
         self._groups = {row[1]: row[0] for row in sorted(engine["universal_bucket"], key=repr)}
+        self._networks = {key: network for network, key in sorted(engine["physical_network"])}
         self._attached: dict[str, dict[int, str]] = {}
 
     def flow(self, host: str, flow: Flow) -> str:
@@ -48,24 +62,27 @@ class Names:
         """A bucket as a step of a trace shows it."""
         return f"{bucket.bucket} of group {bucket.group}{self._to(host, bucket)}"
 
-    def entry(self, host: str, entry: Flow | Bucket) -> str:
+    def entry(self, host: str, entry: Entry) -> str:
         """A flow or bucket by itself, as `ovs-ofctl` lists them, with the name of its stage."""
+        if isinstance(entry, GroupType):
+            group = _named(f"group_id={entry.group}", self._name(host, "group", entry.group))
+            return f"{group}, type={entry.kind}"
         actions = ",".join(self._actions(host, entry)) or "drop"
         if isinstance(entry, Bucket):
-            group = _named(f"group_id={entry.group}", self._groups.get(entry.group))
-            return f"{group}, type=all, bucket=bucket_id:{entry.bucket}, actions={actions}"
+            group = _named(f"group_id={entry.group}", self._name(host, "group", entry.group))
+            return f"{group}, bucket=bucket_id:{entry.bucket}, actions={actions}"
         table = _named(f"table={entry.table}", self.stage(entry))
         match = ",".join([f"priority={entry.priority}", *self._match(host, entry)])
         return f"{table}, {match} actions={actions}"
 
-    def stage(self, entry: Flow | Bucket) -> str | None:
-        """The name of the stage a flow stands in; None for a bucket, and where there is no name."""
-        return None if isinstance(entry, Bucket) else self.stages.get(entry.table)
+    def stage(self, entry: Entry) -> str | None:
+        """The name of the stage a flow stands in; None for others, and where there is no name."""
+        return self.stages.get(entry.table) if isinstance(entry, Flow) else None
 
-    def switches(self, host: str, entry: Flow | Bucket) -> set[str]:
-        """The logical switches that a flow or bucket names, by themselves or by their ports."""
+    def datapaths(self, host: str, entry: Entry) -> set[str]:
+        """The switches and routers that a flow or bucket names, themselves or by their ports."""
         numbers: list[tuple[str, int]] = []
-        if isinstance(entry, Bucket):
+        if not isinstance(entry, Flow):
             numbers.append(("group", entry.group))
         else:
             numbers += [
@@ -73,7 +90,7 @@ class Names:
                 for name, value, mask in entry.match.fields
                 if mask == FIELDS[name].maximum
             ]
-        for action in entry.actions:
+        for action in () if isinstance(entry, GroupType) else entry.actions:
             match action:
                 case SetField(field=name, value=value):
                     numbers.append((name, value))
@@ -81,20 +98,35 @@ class Names:
                     numbers.append(("in_port", port))
                 case Group(group=group):
                     numbers.append(("group", group))
-        named = (self._switch(host, name, value) for name, value in numbers)
-        return {switch for switch in named if switch is not None}
+        named = (self._datapath(host, name, value) for name, value in numbers)
+        return {datapath for datapath in named if datapath is not None}
 
-    def _switch(self, host: str, field: str, value: int) -> str | None:
+    def context(self, tun_id: int) -> str:
+        """What the context ID of a tunnelled packet says: `from web-1 to web-2`."""
+        source = self._ports.get(tun_id >> 24 & KEY_BITS)
+        return (f"from {source} " if source else "") + f"to {self._destination(tun_id)}"
+
+    def _destination(self, tun_id: int) -> str | None:
+        key = tun_id & KEY_BITS
+        if tun_id & IS_COPIED:
+            return f"all of {self._datapaths.get(key)}"
+        return self._ports.get(key)
+
+    def _datapath(self, host: str, field: str, value: int) -> str | None:
         name = self._name(host, field, value)
-        return name if field in {"metadata", "group"} else self._switch_of.get(name or "")
+        return name if field in {"metadata", "group"} else self._datapath_of.get(name or "")
 
     def _to(self, host: str, entry: Flow | Bucket) -> str:
         return f" -> {', '.join(self._actions(host, entry)) or 'drop'}"
 
     def _match(self, host: str, flow: Flow) -> Iterator[str]:
         for part in str(flow.match).split(",") if flow.match.fields else ():
-            exact = _EXACT.fullmatch(part)
-            yield _named(part, exact and self._name(host, exact[1], int(exact[2], 0)))
+            compared = _COMPARED.fullmatch(part)
+            yield _named(part, compared and self._compared(host, *compared.groups()))
+
+    def _compared(self, host: str, field: str, value: str, mask: str | None) -> str | None:
+        is_whole = mask is None or field in {"reg10", "tun_id"}
+        return self._name(host, field, int(value, 0)) if is_whole else None
 
     def _actions(self, host: str, entry: Flow | Bucket) -> Iterator[str]:
         return (_named(str(action), self._meant(host, action)) for action in entry.actions)
@@ -108,18 +140,23 @@ class Names:
             case Output(port=port):
                 return self._name(host, "in_port", port)
             case Group(group=group):
-                return self._groups.get(group)
+                return self._name(host, "group", group)
         return None
 
     def _name(self, host: str, field: str, value: int) -> str | None:
-        if field in PORT_FIELDS:
-            return self._ports.get(value)
-        if field == "metadata":
-            return self._switches.get(value)
-        if field == "group":
-            return self._groups.get(value)
-        if field == "in_port":
-            return self._ports_of(host).get(value)
+        match field:
+            case "reg14" | "reg15":
+                return self._ports.get(value)
+            case "tun_id":
+                return self._destination(value)
+            case "metadata":
+                return self._datapaths.get(value)
+            case "group":
+                return self._groups.get(value & ~OF_SERVICE_NODE)
+            case "in_port":
+                return self._ports_of(host).get(value)
+            case "reg10":
+                return _FLAGS.get(value)
         return None
 
     def _ports_of(self, host: str) -> dict[int, str]:
@@ -129,6 +166,7 @@ class Names:
             self._attached[host] = {number: f"tunnel to {remote}" for _, remote, _, number in rows}
             vifs: Any = self._engine["vif"].where(host=host)
             self._attached[host] |= {number: port for port, _, number in vifs}
+            self._attached[host] |= {NIC_FIRST + key: it for key, it in self._networks.items()}
         return self._attached[host]
 
 

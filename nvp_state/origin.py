@@ -24,22 +24,45 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
-UNIVERSAL = ("universal_flow", "universal_bucket")
+UNIVERSAL = ("universal_flow", "universal_bucket", "universal_group")
 
-# The tables whose rows stand for an entity, named in their first column.
+# The tables whose rows stand for an entity, named in their first column, and of which kind it is:
+# the first of these that there is.
 _KINDS = {
-    "acl": "acl",
-    "acl_term": "acl",
-    "datapath": "switch",
-    "host": "host",
-    "logical_port": "port",
-    "logical_switch": "switch",
-    "port_address": "port",
-    "port_binding": "port",
-    "port_enabled": "port",
-    "port_security": "port",
-    "port_unknown": "port",
-    "vif": "port",
+    "acl": ("acl",),
+    "acl_term": ("acl",),
+    "datapath": ("switch", "router"),
+    "dnat": ("nat",),
+    "gateway": ("uplink", "router-port"),
+    "gateway_binding": ("router-port",),
+    "gateway_port": ("router-port",),
+    "host": ("host",),
+    "logical_port": ("port",),
+    "logical_router": ("router",),
+    "logical_switch": ("switch",),
+    "nat_mac": ("nat",),
+    "nic": ("host",),
+    "physical_network": ("physical-network",),
+    "port_address": ("port",),
+    "port_address6": ("port",),
+    "port_binding": ("port", "uplink"),
+    "port_enabled": ("port",),
+    "port_security": ("port",),
+    "port_unknown": ("port",),
+    "route": ("route",),
+    "route6": ("route",),
+    "route_discard": ("route",),
+    "router_address": ("router-port",),
+    "router_address6": ("router-port",),
+    "router_link": ("router-port",),
+    "router_peer": ("router-port",),
+    "router_port": ("router-port",),
+    "served": ("switch",),
+    "service_node": ("host",),
+    "snat": ("nat",),
+    "uplink": ("uplink",),
+    "uplink_network": ("uplink",),
+    "vif": ("port",),
 }
 
 
@@ -51,7 +74,8 @@ class Origin:
         rules: where the rules stand, `file:line`: the physical program's, then, where there is
             one, the logical program's.
         because: what the last of them rests on: titles of entities such as `port "web-1"`, the
-            switch only where there is nothing more telling, and the facts of policy files.
+            switch or router only where there is nothing more telling, and the facts of policy
+            files.
     """
 
     rules: tuple[str, ...] = ()
@@ -71,7 +95,7 @@ def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:
         if source.table in UNIVERSAL
     ]
     rules = tuple(_place(made) for made in (physical, *logical))
-    return Origin(rules, _because((logical or [physical])[-1]))
+    return Origin(rules, _because(state, (logical or [physical])[-1]))
 
 
 def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket | GroupType, tuple[str, Row]]:
@@ -89,11 +113,13 @@ def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket | GroupType,
     return found
 
 
-def _because(derivation: Derivation) -> tuple[str, ...]:
+def _because(state: "NetworkState", derivation: Derivation) -> tuple[str, ...]:
     told = dict.fromkeys(
-        told for leaf in _leaves(derivation) if leaf is not derivation and (told := _told(leaf))
+        told
+        for leaf in _leaves(derivation)
+        if leaf is not derivation and (told := _told(state, leaf))
     )
-    telling = [text for text in told if not text.startswith("switch ")]
+    telling = [text for text in told if not text.startswith(("switch ", "router "))]
     return tuple(telling or told)
 
 
@@ -106,7 +132,7 @@ def _leaves(derivation: Derivation) -> Iterator[Derivation]:
         rest += reversed(node.premises)
 
 
-def _told(leaf: Derivation) -> str:
+def _told(state: "NetworkState", leaf: Derivation) -> str:
     """What a leaf says to a person; nothing for rows of the shipped rules such as `stage`."""
     if leaf.rule is not None:
         shipped = leaf.rule.name.startswith(str(RULES))
@@ -114,8 +140,10 @@ def _told(leaf: Derivation) -> str:
             f'"{value}"' if isinstance(value, str) else f"{value}" for value in leaf.row
         )
         return "" if shipped else f"{leaf.table}({values})"
-    kind = _KINDS.get(leaf.table)
-    return title(kind, leaf.row[0]) if kind else ""
+    kinds = _KINDS.get(leaf.table, ())
+    name = str(leaf.row[0])
+    there = (kind for kind in kinds if len(kinds) == 1 or state.record(kind, name) is not None)
+    return next((title(kind, name) for kind in there), "")
 
 
 def _place(derivation: Derivation) -> str:

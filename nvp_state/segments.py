@@ -39,6 +39,15 @@ class Segments:
                 if not is_gone:
                     self._fabric.remove_vif(host, NIC_FIRST + number)
 
+    def nics(self, number: int) -> list[tuple[str, int]]:
+        """The NICs in a segment: their hosts and port numbers."""
+        return [(host, NIC_FIRST + number) for host in self._members.get(number, {})]
+
+    def beyond(self, host: str, port_number: int) -> list[tuple[str, int]]:
+        """The NICs that hear what a host sends by a port; none if that is no NIC."""
+        nics = self.nics(port_number - NIC_FIRST)
+        return [nic for nic in nics if nic != (host, port_number)]
+
     def inject(self, number: int, frame: bytes, sender: str = "") -> None:
         """Send a frame into a segment: from outside, or from the NIC of a host."""
         if self._rounds >= ROUNDS_MAX:

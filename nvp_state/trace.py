@@ -1,13 +1,18 @@
 """Traces across the network: every table a frame passes on every host, and the rule behind it.
 
 A switch can tell which flow a frame hits; the engines can tell which rule made the flow, and which
-entities it rests on. Here the two are put together, from the VIF where the frame enters to all the
-VIFs where copies come out, tunnels included.
+entities it rests on. Here the two are put together, from where the frame enters to all the ports
+where copies come out, through routers, tunnels and physical networks. As text, stages in which
+nothing was decided are folded into a line, and a trace that delivers nothing ends with what dropped
+each copy.
+
+Cost: an explanation of each flow and bucket that was hit, once a host.
 """
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -23,6 +28,7 @@ from vswitch_sim import (
     Fabric,
     Flow,
     PacketIn,
+    Resubmit,
     Switch,
     Trace,
     TraceAction,
@@ -34,7 +40,7 @@ if TYPE_CHECKING:
     from nvp_state.network import NetworkState
 
 # The limits of the fabric: beyond them a frame loops.
-TUNNELS_MAX = 16
+LINKS_MAX = 16
 ANSWERS_MAX = 16
 HOPS_MAX = 20_000
 
@@ -45,13 +51,15 @@ _SHOWN_BY_STEPS = frozenset(
     ("drop_flow", "group_without_buckets", "output_to_in_port", "table_miss", "ttl_expired")
 )
 
+Place = tuple[str, int]
+
 
 @frozen
 class Step:
     """A table or bucket that a frame passed.
 
     Attributes:
-        depth: how deep it is nested in resubmits and groups.
+        depth: how deep it is nested in groups, and in resubmits that are not a flow's last action.
         stage: the table's name in the rules, its number if it has none, or the bucket.
         entry: the flow or bucket that hit; None is a miss, which drops.
         text: the entry as a person reads it, with names behind the keys.
@@ -76,6 +84,23 @@ class Step:
         """What the rules rest on, such as `acl "s0:to-lport:100:tcp"`."""
         return self.origin.because
 
+    @property
+    def passes(self) -> bool:
+        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on."""
+        entry = self.entry
+        return (
+            isinstance(entry, Flow)
+            and entry.priority == 0
+            and len(entry.actions) == 1
+            and isinstance(entry.actions[0], Resubmit)
+            and not self.notes
+        )
+
+    @property
+    def drops(self) -> bool:
+        """Whether a copy ended here."""
+        return self.entry is None or not self.entry.actions or bool(self.notes)
+
     def lines(self, margin: str = "") -> Iterator[str]:
         """The step as text; the lines of its text are at most 96 columns wide if words allow."""
         indent = margin + "  " * self.depth
@@ -98,6 +123,7 @@ class Hop:
         reason: what that made it by.
         unanswered: the reasons by which it made nothing of packets that stopped here.
         lost: the hosts to which copies leave that the underlay has no route to.
+        context: what its context ID says, if it came by a tunnel.
     """
 
     host: str
@@ -107,40 +133,71 @@ class Hop:
     lost: tuple[str, ...] = ()
     reason: str = ""
     unanswered: tuple[str, ...] = ()
+    context: str = ""
 
     @property
     def title(self) -> str:
         """Where the frame is, and where it came from."""
-        return f"{self.host}, " + (
-            f"answer by {self.reason}" if self.reason else f"in by {self.in_port}"
-        )
+        if self.reason:
+            return f"{self.host}, answer by {self.reason}"
+        return f"{self.host}, in by {self.in_port}" + (f", {self.context}" if self.context else "")
 
     @property
     def drops(self) -> tuple[str, ...]:
-        """The names of the drops of the frame as a whole, such as `runt`; a step shows its own."""
+        """Drops of the frame as a whole, such as `runt`."""
         return tuple(drop for drop in self.trace.drops if drop not in _SHOWN_BY_STEPS)
+
+    def lines(self, *, everything: bool = False) -> Iterator[str]:
+        """The hop as text; stages that only let the frame pass share a line, or not."""
+        yield f"{self.title}:"
+        for (folds, depth), steps in groupby(self.steps, lambda it: (it.passes, it.depth)):
+            if folds and not everything:
+                text = f"{', '.join(step.stage for step in steps)}: pass"
+                yield from _wrapped(text, "  " + "  " * depth)
+                continue
+            for step in steps:
+                yield from step.lines("  ")
+        for reason in self.drops:
+            yield f"  dropped: {reason}"
+        for reason in self.unanswered:
+            yield f"  dropped: no answer by {reason}"
+        for host in self.lost:
+            yield f"  lost: the underlay has no route to {host}"
 
 
 @frozen
 class NetworkTrace:
-    """All hops, and the names of the logical ports where copies of the frame come out."""
+    """What the network does with a frame: a hop for each switch, in order, and where it ends.
+
+    `ports` are the logical ports at whose VIFs copies come out; of copies that leave the network,
+    the physical networks.
+    """
 
     hops: tuple[Hop, ...]
     ports: tuple[str, ...]
 
-    def lines(self) -> Iterator[str]:
-        """The trace as text, a line each."""
+    def lines(self, *, everything: bool = False) -> Iterator[str]:
+        """The trace as text.
+
+        Args:
+            everything: also what each stage has done that only let the frame pass.
+        """
         for hop in self.hops:
-            yield f"{hop.title}:"
-            for step in hop.steps:
-                yield from step.lines("  ")
-            for reason in hop.drops:
-                yield f"  dropped: {reason}"
-            for reason in hop.unanswered:
-                yield f"  dropped: no answer by {reason}"
-            for host in hop.lost:
-                yield f"  lost: the underlay has no route to {host}"
+            yield from hop.lines(everything=everything)
+        if not self.ports:
+            for verdict in dict.fromkeys(self._verdicts()):
+                yield from _wrapped(verdict, "")
         yield f"delivered at: {', '.join(self.ports) or 'no port'}"
+
+    def _verdicts(self) -> Iterator[str]:
+        for hop in self.hops:
+            for step in hop.steps:
+                if step.drops:
+                    where = f"dropped on {hop.host} in {step.stage}"
+                    if step.because and not step.notes:
+                        yield f"{where} because of {', '.join(step.because)}"
+                    else:
+                        yield f"{where}: {', '.join(step.notes) or step.text}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -155,18 +212,19 @@ class _Arrival:
     in_port: int = 0
     tun_id: int = 0
     answers: PacketIn | None = None
-    tunnels: int = 0
+    links: int = 0
     n_answers: int = 0
 
-    def tunnelled(self, host: str, in_port: int, egress: Egress) -> "_Arrival":
+    def beyond(self, host: str, in_port: int, frame: bytes, tun_id: int = 0) -> "_Arrival":
+        """What leaves by a tunnel, or into a physical network, and arrives at its other end."""
         return evolve(
             self,
             host=host,
-            frame=egress.frame,
+            frame=frame,
             in_port=in_port,
-            tun_id=egress.tun_id,
+            tun_id=tun_id,
             answers=None,
-            tunnels=self.tunnels + 1,
+            links=self.links + 1,
         )
 
     def answered(self, packet_in: PacketIn) -> "_Arrival | None":
@@ -183,21 +241,36 @@ def _passed(switch: Switch, arrival: _Arrival) -> Trace:
 
 
 class Tracer:
-    """Traces frames through a fabric whose flows a state computed."""
+    """Traces frames through a fabric whose flows a state computed.
+
+    Args:
+        state: the network.
+        fabric: what carries it.
+        agents: those of its hosts.
+        segment: the NICs that hear what one of them sends into its physical network.
+    """
 
     def __init__(
-        self, state: "NetworkState", fabric: Fabric, agents: Mapping[str, "Agent"]
+        self,
+        state: "NetworkState",
+        fabric: Fabric,
+        agents: Mapping[str, "Agent"],
+        segment: Callable[[str, int], list[Place]],
     ) -> None:
         self._state = state
         self._fabric = fabric
         self._agents = agents
+        self._segment = segment
 
-    def trace(self, host: str, in_port: int, frame: bytes) -> NetworkTrace:
-        """Follow a frame from a switch's port to every VIF, and what agents make of it, too."""
-        names = Names(self._state)
+    def trace(self, places: Iterable[Place], frame: bytes) -> NetworkTrace:
+        """Follow a frame from ports of switches, (host, port number), to all where it ends.
+
+        What agents make of it is followed, too.
+        """
+        teller = _Teller(self._state, self._agents)
         hops: list[Hop] = []
         ports: list[str] = []
-        waiting = deque([_Arrival(host, frame, in_port=in_port)])
+        waiting = deque(_Arrival(host, frame, in_port) for host, in_port in places)
         while waiting and len(hops) < HOPS_MAX:
             arrival = waiting.popleft()
             switch = self._fabric.switch(arrival.host)
@@ -206,60 +279,83 @@ class Tracer:
             for egress in trace.egress:
                 beyond = self._fabric.far_end(arrival.host, egress.port)
                 if beyond is None:
-                    if switch.ports[egress.port].kind == "vif":
-                        ports.append(switch.ports[egress.port].name)
+                    if switch.ports[egress.port].kind != "vif":
+                        continue
+                    ports.append(switch.ports[egress.port].name)
+                    for nic in self._segment(arrival.host, egress.port):
+                        if arrival.links < LINKS_MAX:
+                            waiting.append(arrival.beyond(*nic, egress.frame))
                 elif not self._joined(arrival.host, beyond[0]):
                     lost.append(beyond[0])
-                elif arrival.tunnels < TUNNELS_MAX:
-                    waiting.append(arrival.tunnelled(*beyond, egress))
+                elif arrival.links < LINKS_MAX:
+                    waiting.append(arrival.beyond(*beyond, egress.frame, egress.tun_id))
             answers = [arrival.answered(it) for it in trace.waiting]
             # In no time, so that they come before what is in tunnels.
             waiting.extendleft(reversed([it for it in answers if it is not None]))
-            hops.append(
-                Hop(
-                    arrival.host,
-                    switch.ports[arrival.in_port].name if arrival.in_port else "",
-                    tuple(self._steps(arrival.host, trace, names)),
-                    trace,
-                    tuple(lost),
-                    "" if arrival.answers is None else arrival.answers.reason,
-                    tuple(
-                        it.reason
-                        for it, made in zip(trace.waiting, answers, strict=True)
-                        if made is None
-                    ),
-                )
+            unanswered = tuple(
+                it.reason
+                for it, made in zip(trace.waiting, answers, strict=True)
+                if made is None
             )
+            hops.append(teller.hop(switch, arrival, trace, tuple(lost), unanswered))
         return NetworkTrace(tuple(hops), tuple(ports))
 
     def _joined(self, here: str, there: str) -> bool:
         nodes = (self._fabric.hosts[host].node for host in (here, there))
         return self._fabric.underlay.path_mtu(*nodes) > 0
 
-    def _steps(self, host: str, trace: Trace, names: Names) -> Iterator[Step]:
-        for each in trace.passes:
-            yield from self._table(host, each.root, 0, names)
 
-    def _table(self, host: str, table: TraceTable, depth: int, names: Names) -> Iterator[Step]:
-        stage = names.stages.get(table.table, f"table {table.table}")
+class _Teller:
+    """Tells the steps of a trace in names and reasons, each reason looked up but once."""
+
+    def __init__(self, state: "NetworkState", agents: Mapping[str, "Agent"]) -> None:
+        self.names = Names(state)
+        self._state = state
+        self._agents = agents
+        self._origins: dict[tuple[str, Flow | Bucket], Origin] = {}
+
+    def hop(
+        self,
+        switch: Switch,
+        arrival: _Arrival,
+        trace: Trace,
+        lost: tuple[str, ...],
+        unanswered: tuple[str, ...],
+    ) -> Hop:
+        """What a frame passed on a host."""
+        return Hop(
+            arrival.host,
+            switch.ports[arrival.in_port].name if arrival.in_port else "",
+            tuple(it for each in trace.passes for it in self._table(arrival.host, each.root, 0)),
+            trace,
+            lost,
+            "" if arrival.answers is None else arrival.answers.reason,
+            unanswered,
+            self.names.context(arrival.tun_id) if arrival.tun_id else "",
+        )
+
+    def _table(self, host: str, table: TraceTable, depth: int) -> Iterator[Step]:
+        stage = self.names.stages.get(table.table, f"table {table.table}")
         if table.flow is None:
             yield Step(depth, stage, None, "no flow matches: drop", (), Origin())
             return
-        text = names.flow(host, table.flow)
+        text = self.names.flow(host, table.flow)
         yield self._step(host, depth, stage, table.flow, text, table.actions)
-        yield from self._actions(host, table.actions, depth + 1, names)
+        *rest, last = table.actions or [None]
+        yield from self._actions(host, rest, depth + 1)
+        if last is not None:
+            goes_on = isinstance(last.action, Resubmit)
+            yield from self._actions(host, [last], depth if goes_on else depth + 1)
 
-    def _actions(
-        self, host: str, actions: tuple[TraceAction, ...], depth: int, names: Names
-    ) -> Iterator[Step]:
+    def _actions(self, host: str, actions: Iterable[TraceAction], depth: int) -> Iterator[Step]:
         for action in actions:
             for table in action.tables:
-                yield from self._table(host, table, depth, names)
+                yield from self._table(host, table, depth)
             for visit in action.buckets:
-                text = names.bucket(host, visit.bucket)
+                text = self.names.bucket(host, visit.bucket)
                 yield self._step(host, depth, "bucket", visit.bucket, text, visit.actions)
-                yield from self._actions(host, visit.actions, depth + 1, names)
-            yield from self._actions(host, action.actions, depth, names)
+                yield from self._actions(host, visit.actions, depth + 1)
+            yield from self._actions(host, action.actions, depth)
 
     def _step(
         self,
@@ -271,9 +367,15 @@ class Tracer:
         actions: tuple[TraceAction, ...],
     ) -> Step:
         notes = tuple(f"{_shown(done)}: {done.note}" for done in actions if done.note)
-        table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
-        origin = origin_of(self._state, host, table, self._agents[host].row_of(entry))
-        return Step(depth, stage, entry, text, notes, origin)
+        return Step(depth, stage, entry, text, notes, self._origin(host, entry))
+
+    def _origin(self, host: str, entry: Flow | Bucket) -> Origin:
+        known = self._origins.get((host, entry))
+        if known is None:
+            table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
+            row = self._agents[host].row_of(entry)
+            known = self._origins[host, entry] = origin_of(self._state, host, table, row)
+        return known
 
 
 def _shown(done: TraceAction) -> str:

@@ -115,8 +115,8 @@ def unreachable(actions: Iterable[Action]) -> Controller | None:
             inner = unreachable(action.actions)
             if inner is not None:
                 return inner
-        stops = isinstance(action, Controller) and action.table is not None
-        if isinstance(action, Controller) and stops and place < len(actions) - 1:
+        is_last = place == len(actions) - 1
+        if isinstance(action, Controller) and action.table is not None and not is_last:
             return action
     return None
 

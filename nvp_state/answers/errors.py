@@ -6,7 +6,7 @@ than one machine, or what came from none in particular (RFC 1122, section 3.2.2;
 section 2.4e), and no reset of a reset (RFC 9293, section 3.10.7.1).
 """
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import ICMPv6Unknown, IPv6
 from scapy.packet import Packet, Raw
 
@@ -16,6 +16,7 @@ from nvp_state.answers.reasons import ERRORS, IcmpError, Reject, TcpReset
 _ERROR_BYTES_MAX = {4: 576, 6: 1280}
 _HEADER_BYTES = {4: 20, 6: 40}
 _ICMP_BYTES = 8
+_TCP_PROTOCOL, _UDP_PROTOCOL = 6, 17
 _ICMP_PROTOCOLS = {4: 1, 6: 58}
 _ICMP6_REDIRECT = 137
 # Those about a packet for a group are allowed: RFC 4443, section 2.4e.3.
@@ -65,9 +66,9 @@ def tcp_reset(answer: TcpReset, about: Received) -> bytes | None:
 
 def reject(_: Reject, about: Received) -> bytes | None:
     """What OVN 23.03 sends for a rejected packet."""
-    if isinstance(about.upper, TCP):
+    if about.protocol == _TCP_PROTOCOL:
         return tcp_reset(TcpReset(), about)
-    is_udp = isinstance(about.upper, UDP)
+    is_udp = about.protocol == _UDP_PROTOCOL
     if about.version == 4:
         return icmp_error(IcmpError(4, 3, 3 if is_udp else 1), about)
     return icmp_error(IcmpError(6, 1, 4 if is_udp else 1), about)

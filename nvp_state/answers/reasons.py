@@ -76,8 +76,8 @@ def parse(reason: str) -> Answer:
     read = _KINDS.get(words.kind)
     if read is None:
         raise ValueError(
-            f"no agent answers by {reason!r}{did_you_mean(words.kind, _KINDS)}; "
-            f"there are {', '.join(_KINDS)}"
+            f"no agent answers by {reason!r}: there are {', '.join(_KINDS)}"
+            f"{did_you_mean(words.kind, _KINDS)}"
         )
     try:
         answer = read(words)

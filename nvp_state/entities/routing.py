@@ -135,9 +135,7 @@ class Nat(Entity):
     type: str = field(metadata=checked(checks.one_of(*NAT_TYPES)))
     external_ip: str = field(metadata=checked(checks.ip))
     logical_ip: str = field(metadata=checked(checks.ip_or_prefix))
-    logical_port: str | None = field(
-        default=None, metadata=checked(optional(checks.name), "port")
-    )
+    logical_port: str | None = field(default=None, metadata=checked(optional(checks.name), "port"))
     external_mac: str | None = field(default=None, metadata=checked(optional(checks.mac)))
 
     def _contradictions(self) -> list[Problem]:

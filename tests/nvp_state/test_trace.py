@@ -31,92 +31,142 @@ def steps(trace, hop=0):
     return {step.stage: step for step in trace.hops[hop].steps}
 
 
+def deciding(trace, hop=0):
+    """The stages of a hop in which something was decided, in order."""
+    return [step.stage for step in trace.hops[hop].steps if not step.passes]
+
+
 def test_a_drop_by_an_access_rule_names_the_rule_that_drops(three_tier):
     sent = Guests(three_tier).tcp_frame("web-1", "app-1-front", 22)
     trace = three_tier.trace("web-1", sent)
     assert trace.ports == ()
-    assert [step.stage for step in trace.hops[0].steps] == [
-        "classify",
-        "in_admission",
-        "in_acl",
-        "in_l2",
-        "out_loopback",
-        "out_acl",
-    ]
-    last = trace.hops[0].steps[-1]
+    assert [hop.host for hop in trace.hops] == ["hv1", "hv3"]
+    assert deciding(trace) == ["classify", "in_admission", "in_l2", "carry"]
+    assert deciding(trace, 1) == ["classify", "out_acl"]
+    last = trace.hops[1].steps[-1]
     assert (last.entry.priority, last.entry.actions) == (201, ())
     physical, logical = last.rules
     assert '"drop"' in rule_text(logical)
     assert "acl(a, s, direction, priority" in rule_text(logical)
     assert "datapath_flow(s, " in rule_text(physical)
     assert 'acl "acme-frontend:to-lport:100:outport == "app-1-front""' in last.because
-    assert trace.hops[0].trace.drops == ("drop_flow",)
-    assert trace.hops[0].drops == ()
+    assert trace.hops[1].trace.drops == ("drop_flow",)
+    assert trace.hops[1].drops == ()
     assert "-> drop" in str(last)
     assert str(trace).endswith("delivered at: no port")
+    told = " ".join(str(trace).split())
+    assert 'dropped on hv3 in out_acl because of acl "acme-frontend:to-lport:100:outport' in told
 
 
 def test_an_allowing_access_rule_is_named_too(three_tier):
     sent = Guests(three_tier).tcp_frame("web-1", "app-1-front", 80)
     trace = three_tier.trace("web-1", sent)
     assert trace.ports == ("app-1-front",)
-    assert '"allow"' in rule_text(steps(trace)["out_acl"].rules[1])
+    assert '"allow"' in rule_text(steps(trace, 1)["out_acl"].rules[1])
+    assert "dropped" not in str(trace)
 
 
 WORDS = {
-    "classify": ['stage_flow("classify"'],
+    "classify": ['"classify"'],
     "in_admission": ["own_source", "ipv4_src"],
-    "in_acl": ["acl_stage"],
     "in_l2": ["eth_dst", "send_to"],
-    "out_loopback": ['"out_loopback"'],
-    "out_acl": ["acl"],
+    "carry": ['"carry"', "tun_id"],
     "out_security": ["own_destination"],
-    "deliver": ['"deliver"', "tun_id"],
+    "deliver": ['"deliver"', "in_port"],
 }
 
 
 def test_every_step_names_a_rule_that_speaks_of_it(three_tier):
     trace = three_tier.trace("web-1", Guests(three_tier).tcp_frame("web-1", "web-2", 80))
     assert [hop.host for hop in trace.hops] == ["hv1", "hv2"]
-    for step in trace.hops[0].steps:
-        text = rule_text(step.rules[-1])
-        assert all(word in text for word in WORDS[step.stage]), step
-    (arrival,) = trace.hops[1].steps
+    seen = set()
+    for hop in trace.hops:
+        for step in hop.steps:
+            text = rule_text(step.rules[-1])
+            seen.add(step.stage)
+            if step.passes:
+                assert "passes(stage, kind)" in text
+            else:
+                assert all(word in text for word in WORDS[step.stage]), step
+    assert seen > set(WORDS)
+    arrival = trace.hops[1].steps[0]
     assert (arrival.stage, arrival.depth) == ("classify", 0)
-    assert 'Field("tun_id"' in rule_text(arrival.rules[0])
+    assert 'Field("tun_id[0..23]"' in rule_text(arrival.rules[0])
     assert trace.hops[1].in_port == "stt-192.0.2.1"
+    assert trace.hops[1].context == "from web-1 to web-2"
+
+
+def test_stages_that_decide_nothing_share_a_line_unless_everything_is_wanted(three_tier):
+    trace = three_tier.trace("web-1", Guests(three_tier).tcp_frame("web-1", "web-2", 80))
+    folded, everything = list(trace.lines()), list(trace.lines(everything=True))
+    assert "  out_loopback, out_ct, out_acl, out_acl_done, out_qos, out_commit: pass" in folded
+    assert len(everything) > 1.5 * len(folded)
+    for name in ("in_acl", "out_acl", "out_commit"):
+        assert not any(line.startswith(f"  {name}:") for line in folded)
+        assert any(line.startswith(f"  {name}: priority 0") for line in everything)
+
+
+def test_a_packet_is_followed_through_a_router(three_tier):
+    guests = Guests(three_tier)
+    trace = three_tier.trace("web-1", guests.ping_frame("web-1", "app-1-back"))
+    assert trace.ports == ("app-1-back",)
+    assert [hop.host for hop in trace.hops] == ["hv1", "hv3"]
+    stages = deciding(trace)
+    routed = ["rt_admission", "rt_route", "rt_resolve", "rt_deliver", "deliver", "in_admission"]
+    assert stages[stages.index("rt_admission") :][: len(routed)] == routed
+    route = steps(trace)["rt_route"]
+    assert 'router-port "to-backend"' in route.because
+    assert "reg15=0xb (to-backend)" in steps(trace)["rt_deliver"].text
+    assert "metadata=0x4 (acme-router)" in route.text
+    assert trace.hops[1].context == "from to-backend to app-1-back"
+
+
+def test_a_flow_that_drops_what_is_routed_is_told(three_tier):
+    sent = Guests(three_tier).tcp_frame("web-1", "db-1", 5432)
+    told = " ".join(str(three_tier.trace("web-1", sent)).split())
+    assert "dropped on hv1 in out_acl because of acl" in told
 
 
 def test_groups_are_followed_bucket_by_bucket(three_tier):
-    trace = three_tier.trace("web-1", Guests(three_tier).arp_frame("web-1", "web-2"))
+    sent = bytes.fromhex("ffffffffffff 0a0000000001 0806 0001080006040001") + bytes.fromhex(
+        "0a0000000001 0a00000b 000000000000 0a000063"
+    )
+    trace = three_tier.trace("web-1", sent)
     assert trace.ports == ("web-2", "app-1-front")
     buckets = [step for step in trace.hops[0].steps if step.stage == "bucket"]
-    assert len(buckets) == 3
+    assert len(buckets) == 4
     assert all("flood_group" in rule_text(bucket.rules[1]) for bucket in buckets)
     assert all(bucket.depth == steps(trace)["in_l2"].depth + 1 for bucket in buckets)
     assert [hop.host for hop in trace.hops] == ["hv1", "hv2", "hv3"]
-    dropping = [step for step in trace.hops[0].steps if not step.entry.actions]
-    assert [step.stage for step in dropping] == ["out_loopback"]
+    dropping = [step for step in trace.hops[0].steps if step.drops]
+    assert [step.stage for step in dropping] == ["out_loopback", "rt_input"]
     assert "from_port(p, from), to_port(p, to)" in rule_text(dropping[0].rules[1])
-
-
-def test_a_copy_that_does_not_come_back_is_no_drop_of_the_broadcast(three_tier):
-    trace = three_tier.trace("web-1", Guests(three_tier).arp_frame("web-1", "web-2"))
-    assert trace.hops[0].trace.drops == ("drop_flow",)
+    assert trace.hops[0].trace.drops == ("drop_flow", "drop_flow")
     assert trace.hops[0].drops == ()
-    assert "dropped:" not in str(trace)
+    assert "dropped" not in str(trace)
+
+
+def test_an_arp_request_is_answered_where_it_is_asked(three_tier):
+    trace = three_tier.trace("web-1", Guests(three_tier).arp_frame("web-1", "web-2"))
+    assert trace.ports == ("web-1",)
+    assert [hop.host for hop in trace.hops] == ["hv1"]
+    assert steps(trace)["in_arp"].because == ('port "web-2"',)
 
 
 def test_lines_are_legible_and_name_what_numbers_stand_for(three_tier):
-    text = str(three_tier.trace("web-1", Guests(three_tier).ping_frame("web-1", "web-2")))
+    guests = Guests(three_tier)
+    text = str(three_tier.trace("web-1", guests.tcp_frame("web-1", "app-1-front", 80)))
     assert max(map(len, text.splitlines())) <= 96
     for name in (
         "in_port=1 (web-1)",
-        "reg15=0x2 (web-2)",
+        "set_field:0x1->reg14 (web-1)",
+        "reg15=0x3 (app-1-front)",
         "metadata=0x1 (acme-frontend)",
-        "resubmit(,17) (out_acl)",
-        "output:32770 (tunnel to hv2)",
-        "tun_id=0x2 (web-2)",
+        "resubmit(,40) (carry)",
+        "output:32771 (tunnel to hv3)",
+        "set_field:0x3->tun_id (app-1-front)",
+        "tun_id=0x3/0x200000000ffffff (app-1-front)",
+        "hv3, in by stt-192.0.2.1, from web-1 to app-1-front:",
     ):
         assert name in " ".join(text.split())
 
@@ -126,7 +176,7 @@ def test_a_port_may_be_named_as_a_switch_is():
     names = Names(state)
     told = {name: [] for name in ("s0", "p0")}
     for entry in state.flows("h0"):
-        (switch,) = names.switches("h0", entry)
+        (switch,) = names.datapaths("h0", entry)
         told[switch].append(entry)
     alone = network().flows("h0")
     assert len(told["s0"]) == len(alone)
@@ -137,7 +187,7 @@ def test_a_fact_of_a_policy_is_a_reason():
     state = NetworkState("examples/quarantine.nlog")
     state.load("examples/three_tier.json")
     lab = Emulation(state)
-    last = lab.trace("web-1", Guests(lab).ping_frame("web-1", "web-2")).hops[0].steps[-1]
+    last = lab.trace("web-1", Guests(lab).ping_frame("web-1", "web-2")).hops[-1].steps[-1]
     assert last.stage == "out_loopback"
     assert set(last.because) == {'quarantined("web-2")', 'port "web-2"'}
     assert last.rules[1].startswith("quarantine.nlog:")
@@ -146,7 +196,7 @@ def test_a_fact_of_a_policy_is_a_reason():
 def test_what_is_odd_about_an_action_is_noted(tmp_path):
     policy = tmp_path / "policy.nlog"
     policy.write_text(
-        'universal_flow(s, "", n, 99, [], [Action("group", "", 999)]) :-\n'
+        'universal_flow(s, "", n, 99, [], [Group(999)]) :-\n'
         '    logical_switch(name: s), stage("in_l2", n).\n'
     )
     trace = Emulation(network(rules=policy)).trace("p0", frame("p0", "p1"))
@@ -184,7 +234,7 @@ def test_a_flow_with_two_reasons_names_one_that_holds():
     state = network(*acls)
     lab = Emulation(state)
     for acl in acls:
-        assert lab.trace("p0", frame("p0", "p1")).hops[0].steps[-1].stage == "out_acl"
+        assert lab.trace("p0", frame("p0", "p1")).hops[1].steps[-1].stage == "out_acl"
         with state.transaction() as tx:
             tx.remove(acl)
     assert lab.trace("p0", frame("p0", "p1")).ports == ("p1",)

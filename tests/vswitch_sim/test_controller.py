@@ -3,11 +3,13 @@
 import pytest
 from attrs import evolve
 
+from tests.vswitch_sim.test_fabric import mesh
 from tests.vswitch_sim.test_features import switch_with, udp
 from vswitch_sim import (
     Clone,
     Controller,
     Egress,
+    Fabric,
     Flow,
     FlowError,
     FlowUpdate,
@@ -109,3 +111,61 @@ def test_a_batch_keeps_what_goes_to_the_controller():
     assert switch.process_batch([1, 2, 1], [udp(1), udp(2), udp(3)]) == []
     assert [copy.frame for copy in switch.packet_ins()] == [udp(2)]
     assert [asked.frame[6:] for asked in switch.waiting()] == [udp(1)[6:], udp(3)[6:]]
+
+
+def ask_again(*actions) -> Fabric:
+    """Two hosts with a tunnel; what a VM sends is asked about, and answers do `actions`."""
+    fabric = mesh(2)
+    asks = (SetField("reg0", 7), Controller("swap", 5))
+    flows = [Flow(0, 1, Match.of(in_port=1), asks), Flow(5, 1, Match.of(reg0=7), actions)]
+    fabric.switch("hv0").apply(FlowUpdate(add=flows))
+    fabric.switch("hv1").apply(FlowUpdate(add=[Flow(0, 1, Match.of(in_port=100), (Output(1),))]))
+    return fabric
+
+
+def swapped(asked: PacketIn) -> bytes:
+    return asked.frame[6:12] + asked.frame[:6] + asked.frame[12:]
+
+
+def test_what_a_hosts_controller_makes_goes_on_there_and_through_tunnels():
+    fabric = ask_again(Output(1), Output(101))
+    asked: list[PacketIn] = []
+
+    def answer(packet_in: PacketIn) -> bytes:
+        asked.append(packet_in)
+        return swapped(packet_in)
+
+    fabric.hosts["hv0"].answer = answer
+    sent = fabric.send("hv0", 1, udp(1))
+    assert [(it.host, it.frame) for it in sent] == [
+        ("hv0", swapped(asked[0])),
+        ("hv1", swapped(asked[0])),
+    ]
+    assert (asked[0].reason, asked[0].frame, len(asked)) == ("swap", udp(1), 1)
+    fabric.hosts["hv0"].answer = lambda _: None
+    assert fabric.send("hv0", 1, udp(1)) == []
+    assert fabric.drops == {"no_answer": 1}
+
+
+def test_without_a_controller_there_is_no_answer():
+    fabric = ask_again(Output(1))
+    assert fabric.send("hv0", 1, udp(1)) == []
+    assert fabric.drops == {"no_answer": 1}
+
+
+def test_answers_to_answers_end():
+    fabric = ask_again(Output(1), Resubmit(6))
+    again = Flow(6, 1, Match(), (Controller("again", 5),))
+    fabric.switch("hv0").apply(FlowUpdate(add=[again]))
+    fabric.hosts["hv0"].answer = swapped
+    assert len(fabric.send("hv0", 1, udp(1))) == 16
+    assert fabric.drops == {"loop": 1}
+
+
+def test_answers_that_multiply_end():
+    fabric = ask_again(Clone((Resubmit(6),)), Clone((Resubmit(6),)), Clone((Resubmit(6),)))
+    again = Flow(6, 1, Match(), (Controller("again", 5),))
+    fabric.switch("hv0").apply(FlowUpdate(add=[again]))
+    fabric.hosts["hv0"].answer = swapped
+    assert fabric.send("hv0", 1, udp(1)) == []
+    assert fabric.drops["loop"] > 0
