@@ -23,6 +23,8 @@ business.
                acl_group_port(acl, number, clause, side, group)
                acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
+               datapath_tenant(datapath, tenant)             of switches, and of routers that have one
+               router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
@@ -140,6 +142,7 @@ def _network_facts(network: PhysicalNetwork, record: Record) -> Iterator[Fact]:
 
 def _switch_facts(switch: Switch, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "logical_switch", (switch.name, record.tunnel_key))
+    yield Fact(LOGICAL, "datapath_tenant", (switch.name, switch.tenant))
     if switch.replication == "service-node":
         yield Fact(PHYSICAL, "served", (switch.name,))
 
@@ -176,6 +179,10 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
 
 def _router_facts(router: Router, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "logical_router", (router.name, record.tunnel_key))
+    if router.tenant is not None:
+        yield Fact(LOGICAL, "datapath_tenant", (router.name, router.tenant))
+    for tenant in router.shared_with:
+        yield Fact(LOGICAL, "router_shared", (router.name, tenant))
 
 
 def _router_port_facts(port: RouterPort, record: Record) -> Iterator[Fact]:
