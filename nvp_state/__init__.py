@@ -13,6 +13,8 @@ is wrong with one that was refused.
 from nvp_state.emulation import Delivery, Emulation
 from nvp_state.entities import (
     Acl,
+    DhcpOptions,
+    DnsRecord,
     Entity,
     Host,
     Nat,
@@ -20,6 +22,7 @@ from nvp_state.entities import (
     Port,
     Route,
     Router,
+    RouterAdvertisement,
     RouterPort,
     Switch,
     Uplink,
@@ -33,6 +36,8 @@ __all__ = [
     "Acl",
     "Change",
     "Delivery",
+    "DhcpOptions",
+    "DnsRecord",
     "Emulation",
     "Entity",
     "ExpressionError",
@@ -49,6 +54,7 @@ __all__ = [
     "Record",
     "Route",
     "Router",
+    "RouterAdvertisement",
     "RouterPort",
     "StateError",
     "Step",

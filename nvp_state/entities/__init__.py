@@ -3,6 +3,7 @@
     switching    hosts, logical switches, their ports
     routing      logical routers, their ports, routes
     access       access rules
+    services     DHCP options, DNS records, router advertisements
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
 what it refers to, whether it is numbered) the class says itself (see `base`).
@@ -12,22 +13,34 @@ from nvp_state.entities.access import Acl
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.services import (
+    STATELESS,
+    DhcpOptions,
+    DnsRecord,
+    Options,
+    RouterAdvertisement,
+)
 from nvp_state.entities.switching import Host, PhysicalNetwork, Port, Switch, Uplink
 from nvp_state.errors import did_you_mean
 
 __all__ = [
     "DISCARD",
     "KINDS",
+    "STATELESS",
     "Acl",
+    "DhcpOptions",
+    "DnsRecord",
     "Entity",
     "Host",
     "Key",
     "Nat",
+    "Options",
     "PhysicalNetwork",
     "Port",
     "Reference",
     "Route",
     "Router",
+    "RouterAdvertisement",
     "RouterPort",
     "Switch",
     "Uplink",
@@ -50,6 +63,9 @@ KINDS: dict[str, type[Entity]] = {
         Route,
         Nat,
         Acl,
+        DhcpOptions,
+        DnsRecord,
+        RouterAdvertisement,
     )
 }
 """The kinds of entities, those that are referred to before those that refer to them."""
