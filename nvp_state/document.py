@@ -100,6 +100,8 @@ def _fields_of(entity: Entity) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value
 
 

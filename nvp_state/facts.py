@@ -33,6 +33,10 @@ business.
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
+               dhcp4(id, ls, prefix, server, server_mac)  dhcp6(id, ls, prefix, server_mac)
+               dhcp_option(options, name, value)  dhcp_stateless(options)
+               dns_record(id, ls, name, address)
+               advertised(port, mode)  advertised_option(port, name, value)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -55,8 +59,11 @@ from attrs import frozen
 
 from nvp_state.entities import (
     DISCARD,
+    STATELESS,
     Acl,
     AddressSet,
+    DhcpOptions,
+    DnsRecord,
     Entity,
     Host,
     Meter,
@@ -66,6 +73,7 @@ from nvp_state.entities import (
     PortGroup,
     Route,
     Router,
+    RouterAdvertisement,
     RouterPort,
     Switch,
     Uplink,
@@ -306,6 +314,37 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
+def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
+    name, server = readable(told.key), told.options["server_id"]
+    row = (name, told.switch, told.prefix, server)
+    if told.version == 4:
+        yield Fact(LOGICAL, "dhcp4", (*row, told.options["server_mac"].lower()))
+    else:
+        yield Fact(LOGICAL, "dhcp6", (*row[:-1], server.lower()))
+        if told.options.get(STATELESS) == "true":
+            yield Fact(LOGICAL, "dhcp_stateless", (name,))
+    for option, value in told.told:
+        yield Fact(LOGICAL, "dhcp_option", (name, option, value))
+
+
+def _dns_facts(known: DnsRecord, _: Record) -> Iterator[Fact]:
+    for address in known.addresses:
+        row = (readable(known.key), known.switch, known.name, address)
+        yield Fact(LOGICAL, "dns_record", row)
+
+
+def _advertisement_facts(told: RouterAdvertisement, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "advertised", (told.port, told.address_mode))
+    options = {
+        "mtu": str(told.mtu or ""),
+        "dns_server": ",".join(told.dns_servers),
+        "domain_search": ",".join(told.domain_search),
+    }
+    for name, value in options.items():
+        if value:
+            yield Fact(LOGICAL, "advertised_option", (told.port, name, value))
+
+
 _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     PhysicalNetwork: _network_facts,
     Host: _host_facts,
@@ -320,4 +359,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     PortGroup: _port_group_facts,
     Meter: _meter_facts,
     Acl: _acl_facts,
+    DhcpOptions: _dhcp_facts,
+    DnsRecord: _dns_facts,
+    RouterAdvertisement: _advertisement_facts,
 }

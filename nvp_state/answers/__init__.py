@@ -16,7 +16,7 @@ that the flow names; or none, and the packet is gone.
                                                 a router advertisement, to who solicits one
     dhcp4 offer=IP server_id=IP server_mac=MAC [option=value …]
     dhcp6 server_id=MAC [offer=IP] [option=value …]
-                                                what a DHCP server grants; `options` has which
+                                                what a DHCP server grants (`dhcp_options`)
     dns NAME=IP,… …                             the addresses of a name, and names of an address
 
 What the last three cannot answer goes on as it is. Every answer depends on the packet and its

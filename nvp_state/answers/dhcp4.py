@@ -11,8 +11,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.packet import Packet, Raw
 
 from nvp_state.answers.frames import Received, dissected, frame_of
-from nvp_state.answers.options import CODES4, LEASE_TIME_S, encoded4
 from nvp_state.answers.reasons import Dhcp4
+from nvp_state.dhcp_options import CODES4, LEASE_TIME_S, encoded4
 
 _DISCOVER, _OFFER, _REQUEST, _ACK, _NAK, _INFORM = 1, 2, 3, 5, 6, 8
 _IS_BROADCAST = 0x8000

@@ -27,9 +27,9 @@ from scapy.layers.inet6 import UDP, IPv6
 from scapy.packet import Packet
 
 from nvp_state.answers.frames import Received, frame_of
-from nvp_state.answers.options import CODES6, encoded6
 from nvp_state.answers.reasons import Dhcp6
 from nvp_state.answers.routers import link_local
+from nvp_state.dhcp_options import CODES6, encoded6
 
 _FOREVER_S = 0xFFFFFFFF
 _SUCCESS, _NOT_ON_LINK = 0, 4

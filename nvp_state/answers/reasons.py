@@ -8,10 +8,10 @@ from functools import lru_cache
 
 from attrs import frozen
 
-from nvp_state.answers import options
-from nvp_state.answers.words import Words, up_to
+from nvp_state import dhcp_options
 from nvp_state.entities import checks
 from nvp_state.errors import did_you_mean
+from nvp_state.words import Words, up_to
 
 # As OVN 23.03 has it: what routers send themselves is as far as can be from expiring, what stands
 # for the machine that the packet was for is not.
@@ -85,7 +85,7 @@ class RouterAdvertisement:
 class Dhcp4:
     """A lease of `address`: what a DHCP server with an address and a MAC offers and grants.
 
-    `options` are names and values as `options` has them.
+    `options` are names and values as `nvp_state.dhcp_options` has them.
     """
 
     address: str
@@ -190,7 +190,7 @@ def _ra(words: Words) -> RouterAdvertisement:
 
 
 def _domain(text: object) -> str:
-    options.domain(str(text))
+    dhcp_options.domain(str(text))
     return str(text)
 
 
@@ -200,7 +200,7 @@ def _dhcp4(words: Words) -> Dhcp4:
     server_mac = words.required("server_mac", checks.mac)
     told = words.others()
     for name, value in told:
-        options.encoded4(name, value)
+        dhcp_options.encoded4(name, value)
     return Dhcp4(address, server, server_mac, told)
 
 
@@ -209,14 +209,14 @@ def _dhcp6(words: Words) -> Dhcp6:
     address = words.option("offer", checks.ip6) or ""
     told = words.others()
     for name, value in told:
-        options.encoded6(name, value)
+        dhcp_options.encoded6(name, value)
     return Dhcp6(server_mac, address, told)
 
 
 def _dns(words: Words) -> Dns:
     records = []
     for name, value in words.others():
-        options.domain(name)
+        dhcp_options.domain(name)
         records.append((name.lower(), _all(checks.any_ip)(value)))
     return Dns(tuple(records))
 

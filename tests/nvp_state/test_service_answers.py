@@ -39,7 +39,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from nvp_state.answers import answer, parse
-from nvp_state.answers.options import CODES4, CODES6, encoded4, encoded6
+from nvp_state.dhcp_options import CODES4, CODES6, encoded4, encoded6
 from tests.nvp_state import dissector
 from tests.nvp_state.answers import ROUTER, V4, V6, VM, made, packet_in
 
@@ -285,7 +285,7 @@ def test_tshark_reads_names_leases_and_advertisements():
         made(ADVERTISED, SOLICITATION),
     ]
     fields = ["dns.a", "dns.aaaa", "dns.ptr.domain_name", "dhcpv6.iaaddr.ip", "dhcpv6.dns_server"]
-    fields += ["icmpv6.opt.prefix", "icmpv6.opt.mtu", "icmpv6.ra.router_lifetime"]
+    fields += ["icmpv6.opt.prefix", "icmpv6.opt.mtu", "icmpv6.nd.ra.router_lifetime"]
     read = dissector.told(frames, *fields, "dhcpv6.search_list_entry", "icmpv6.opt.rdnss")
     assert [dissector.faults(it) for it in read] == [[]] * len(frames)
     assert read[0]["dns.a"] == ["10.0.0.10", "10.0.0.11"]
@@ -293,10 +293,10 @@ def test_tshark_reads_names_leases_and_advertisements():
     assert read[1]["dns.ptr.domain_name"] == ["db.example"]
     assert read[2]["dhcpv6.iaaddr.ip"] == ["fd00::10"]
     assert read[2]["dhcpv6.dns_server"] == ["fd00::2"]
-    assert read[2]["dhcpv6.search_list_entry"] == ["a.example", "b.example"]
+    assert read[2]["dhcpv6.search_list_entry"] == ["a.example.", "b.example."]
     assert read[4]["icmpv6.opt.prefix"] == ["fd00::", "fd01::"]
     assert read[4]["icmpv6.opt.mtu"] == ["1400"]
-    assert read[4]["icmpv6.ra.router_lifetime"] == ["65535"]
+    assert read[4]["icmpv6.nd.ra.router_lifetime"] == ["65535"]
     assert read[4]["icmpv6.opt.rdnss"] == ["fd00::53"]
 
 

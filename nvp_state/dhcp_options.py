@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
-from nvp_state.answers.words import number
 from nvp_state.errors import did_you_mean
+from nvp_state.words import number
 
 Encoder = Callable[[str], bytes]
 
