@@ -12,7 +12,7 @@ business.
                acl_term(acl, number, inport, outport, match) one for each term of its expression;
                                                              match is a list of (name, value, mask)
                logical_router(name, key)
-               datapath_tenant(datapath, tenant)             of switches, and of routers that have one
+               datapath_tenant(datapath, tenant)             of switches, and routers that have one
                router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
