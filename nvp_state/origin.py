@@ -83,7 +83,7 @@ class Origin:
 
     def __str__(self) -> str:
         because = f" because of {', '.join(self.because)}" if self.because else ""
-        return f"[{' via '.join(reversed(self.rules))}]{because}"
+        return f"[{' via '.join(reversed(self.rules)) or 'agent'}]{because}"
 
 
 def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:
