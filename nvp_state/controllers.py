@@ -19,7 +19,7 @@ from attrs import frozen
 import nlog
 from nvp_state.errors import Problem, StateError
 from nvp_state.facts import PHYSICAL, FactDelta
-from nvp_state.flows import to_bucket, to_flow, to_group
+from nvp_state.flows import to_bucket, to_flow, to_group, to_meter
 from vswitch_sim import FlowError
 
 Row = tuple[Any, ...]
@@ -29,6 +29,7 @@ OUTPUTS = {
     "physical_flow": "flows",
     "physical_bucket": "buckets",
     "physical_group": "groups",
+    "physical_meter": "meters",
     "tunnel": "tunnels",
 }
 KEY_MAX = 0x7FFFFF
@@ -40,6 +41,7 @@ PASSED_ON = (
     "universal_flow",
     "universal_bucket",
     "universal_group",
+    "universal_meter",
 )
 
 
@@ -56,6 +58,8 @@ class HostDelta:
     buckets_added: tuple[Row, ...] = ()
     groups_removed: tuple[Row, ...] = ()
     groups_added: tuple[Row, ...] = ()
+    meters_removed: tuple[Row, ...] = ()
+    meters_added: tuple[Row, ...] = ()
     tunnels_removed: tuple[Row, ...] = ()
     tunnels_added: tuple[Row, ...] = ()
 
@@ -84,6 +88,8 @@ class Controller:
             for delta in facts:
                 tx.insert_many(delta.table, delta.inserted)
             return tx.prepare()
+        except nlog.ConstraintError as error:
+            raise StateError(_conflicts(error)) from None
         except nlog.TransactionError as error:
             raise StateError([Problem("rules", "", str(error))]) from None
 
@@ -191,6 +197,12 @@ def by_host(
     }
 
 
+def _conflicts(error: nlog.ConstraintError) -> list[Problem]:
+    """What rules say of why there cannot be such a network; else which constraint does not hold."""
+    said = [Problem(name, "", text) for name, text in sorted(error.rows.get("conflict", ()))]
+    return said or [Problem("rules", "", str(error))]
+
+
 def _distribute(parts: dict[str, dict[str, list[Row]]], name: str, rows: Iterable[Row]) -> None:
     for host, *rest in rows:
         parts.setdefault(host, {}).setdefault(name, []).append(tuple(rest))
@@ -206,6 +218,8 @@ def _check(table: str, row: Row) -> None:
         case "universal_flow":
             _, _, number, priority, match, actions = row
             to_flow(number, priority, match, actions)
+        case "universal_meter":
+            to_meter(*row[1:])
         case "universal_bucket":
             to_bucket(*row[1:])
         case "universal_group":

@@ -20,7 +20,7 @@ from attrs import evolve, field, frozen
 
 from nvp_state.answers import answer
 from nvp_state.names import Names
-from nvp_state.origin import Origin, origin_of
+from nvp_state.origin import OLD, Origin, origin_of
 from vswitch_sim import (
     Bucket,
     Controller,
@@ -164,8 +164,6 @@ class Hop:
                 yield from step.lines("  ")
         for reason in self.drops:
             yield f"  dropped: {reason}"
-        for reason in self.unanswered:
-            yield f"  dropped: no answer by {reason}"
         for host in self.lost:
             yield f"  lost: the underlay has no route to {host}"
 
@@ -196,6 +194,8 @@ class NetworkTrace:
 
     def _verdicts(self) -> Iterator[str]:
         for hop in self.hops:
+            for reason in hop.unanswered:
+                yield f"dropped on {hop.host}: no answer by {reason}"
             for step in hop.steps:
                 if step.drops:
                     where = f"dropped on {hop.host} in {step.stage}"
@@ -369,7 +369,8 @@ class _Teller:
         text: str,
         actions: tuple[TraceAction, ...],
     ) -> Step:
-        notes = tuple(f"{_shown(done)}: {done.note}" for done in actions if done.note)
+        odd = (it for it in actions if it.note and not isinstance(it.action, Controller))
+        notes = tuple(f"{it.action}: {it.note}" for it in odd)
         return Step(depth, stage, entry, text, notes, self._origin(host, entry))
 
     def _origin(self, host: str, entry: Flow | Bucket) -> Origin:
@@ -380,11 +381,6 @@ class _Teller:
             known = OLD if row is None else origin_of(self._state, host, table, row)
             self._origins[host, entry] = known
         return known
-
-
-def _shown(done: TraceAction) -> str:
-    """An action in a note, whose text repeats what a controller is asked."""
-    return "controller" if isinstance(done.action, Controller) else str(done.action)
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -21,7 +21,7 @@ _TUNNEL_SHIFT = 48
 _OTHER_NUMBER = 1 << 30
 _CLASSIFY = 0
 
-Entry = TypeVar("Entry", Flow, Bucket, GroupType)
+Entry = TypeVar("Entry", Flow, Bucket, GroupType, "Bucket | GroupType")
 
 
 def is_for_all(flow: Flow) -> bool:

@@ -75,7 +75,18 @@ uplinks = st.builds(
 )
 routers = st.builds(Router, name=st.sampled_from(["r", "s0"]))
 entities = st.one_of(
-    hosts, switches, ports, ports, ports, acls, outside, uplinks, routers, router_ports, routes, nats
+    hosts,
+    switches,
+    ports,
+    ports,
+    ports,
+    acls,
+    outside,
+    uplinks,
+    routers,
+    router_ports,
+    routes,
+    nats,
 )
 
 
@@ -112,7 +123,9 @@ def _outside(draw, unused, switch_names, host_names):
     result = [PhysicalNetwork("outside")]
     for name in switch_names:
         if unused and draw(st.booleans()):
-            gateways = draw(st.lists(st.sampled_from(host_names), unique=True)) if host_names else ()
+            gateways = (
+                draw(st.lists(st.sampled_from(host_names), unique=True)) if host_names else ()
+            )
             tag = draw(st.sampled_from([None, 1, 4094]))
             result.append(Uplink(unused.pop(), name, "outside", tag, gateways=tuple(gateways)))
     return result if draw(st.booleans()) or len(result) > 1 else []

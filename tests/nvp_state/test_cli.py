@@ -245,7 +245,9 @@ def test_a_vm_that_cannot_be_pinged_says_what_it_lacks(change, message, document
 
 def test_vms_of_two_switches_are_told_apart_up_front():
     status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "globex-db")
-    note = "note: globex-db is on globex-flat, web-1 on acme-frontend: no logical network joins them"
+    note = (
+        "note: globex-db is on globex-flat, web-1 on acme-frontend: no logical network joins them"
+    )
     assert (status, out.splitlines()[0]) == (0, note)
     for arguments in (["--to", "web-2"], ["--to", "app-1-front", "--tcp", 22], ["--to", "db-1"]):
         assert "note:" not in nvp("trace", THREE_TIER, "--port", "web-1", *arguments)[1]

@@ -116,9 +116,7 @@ def test_a_document_becomes_entities_in_its_order():
         Uplink("u1", "s1", "office", 7),
         Router("r0", "acme"),
         RouterPort("r0-s0", "r0", "0a:00:00:00:00:f0", "10.0.0.1/24", "s0", cidr6="fd00::1/64"),
-        RouterPort(
-            "r0-s1", "r0", "0a:00:00:00:00:f1", "172.16.0.1/24", "s1", gateways=("gw1",)
-        ),
+        RouterPort("r0-s1", "r0", "0a:00:00:00:00:f1", "172.16.0.1/24", "s1", gateways=("gw1",)),
         Router("r1"),
         Route("r0", "0.0.0.0/0", "172.16.0.254"),
         Route("r0", "10.9.0.0/16", "discard"),

@@ -76,7 +76,11 @@ def compare_host(real, lab, host, random):
     bridge, switch = bridge_of(real, lab.state, host), lab.fabric.switch(host)
     ports = [entity for entity in lab.state.entities("port") if isinstance(entity, Port)]
     keys = [lab.state.record("port", port.name).tunnel_key for port in ports]
-    contexts = [0, 999, *(to | by << 24 | random.choice([0, 1]) << 56 for to in keys for by in keys)]
+    contexts = [
+        0,
+        999,
+        *(to | by << 24 | random.choice([0, 1]) << 56 for to in keys for by in keys),
+    ]
     compared = 0
     for number in switch.ports:
         for _ in range(FRAMES_EACH):
