@@ -49,6 +49,7 @@ def test_two_hosts(capsys):
     assert [head[1] or head[3] for head in headed if head] == [
         "hv1, in by vm-1",
         "classify",
+        "stamp",
         "in_admission",
         "in_l2",
         "carry",
