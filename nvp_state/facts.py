@@ -23,7 +23,7 @@ business.
                acl_group_port(acl, number, clause, side, group)
                acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
-               datapath_tenant(datapath, tenant)             of routers, if they have one
+               datapath_tenant(datapath, tenant)             of switches, and routers that have one
                router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
