@@ -19,7 +19,7 @@ from attrs import frozen
 import nlog
 from nvp_state.errors import Problem, StateError
 from nvp_state.facts import PHYSICAL, FactDelta
-from nvp_state.flows import to_bucket, to_flow, to_group
+from nvp_state.flows import to_bucket, to_flow, to_group, to_meter
 from vswitch_sim import FlowError
 
 Row = tuple[Any, ...]
@@ -29,6 +29,7 @@ OUTPUTS = {
     "physical_flow": "flows",
     "physical_bucket": "buckets",
     "physical_group": "groups",
+    "physical_meter": "meters",
     "tunnel": "tunnels",
 }
 KEY_MAX = 0x7FFFFF
@@ -40,6 +41,7 @@ PASSED_ON = (
     "universal_flow",
     "universal_bucket",
     "universal_group",
+    "universal_meter",
 )
 
 
@@ -56,6 +58,8 @@ class HostDelta:
     buckets_added: tuple[Row, ...] = ()
     groups_removed: tuple[Row, ...] = ()
     groups_added: tuple[Row, ...] = ()
+    meters_removed: tuple[Row, ...] = ()
+    meters_added: tuple[Row, ...] = ()
     tunnels_removed: tuple[Row, ...] = ()
     tunnels_added: tuple[Row, ...] = ()
 
@@ -214,6 +218,8 @@ def _check(table: str, row: Row) -> None:
         case "universal_flow":
             _, _, number, priority, match, actions = row
             to_flow(number, priority, match, actions)
+        case "universal_meter":
+            to_meter(*row[1:])
         case "universal_bucket":
             to_bucket(*row[1:])
         case "universal_group":

@@ -93,11 +93,15 @@ def _fields_of(entity: Entity) -> dict[str, Any]:
     return {
         field.name: _plain(getattr(entity, field.name))
         for field in attrs.fields(type(entity))
-        if field.name != entity.owner and getattr(entity, field.name) != field.default
+        if field.name != entity.owner
+        and getattr(entity, field.name)
+        != (None if field.name in entity.alternatives else field.default)
     }
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -150,11 +154,12 @@ class _Reading:
                     called, str(field), f"there is no such field{did_you_mean(field, known)}"
                 )
         required = [name for name, field in fields.items() if field.default is attrs.NOTHING]
-        missing = [name for name in required if name not in value]
+        lacking = [name for name in required if name not in value]
+        missing = [name for name in lacking if name not in kind.alternatives]
         for name in missing:
             self.problem(called, name, "is missing")
         given = {name: value[name] for name in fields if name in value}
-        self.build(kind, called, place, {**dict.fromkeys(missing), **given, **context}, missing)
+        self.build(kind, called, place, {**dict.fromkeys(lacking), **given, **context}, missing)
         if nested:
             path = f"{place}.{nested.section}"
             for inner_place, inner in self.listed(value, nested.section, called, path):

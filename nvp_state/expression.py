@@ -3,12 +3,12 @@ r"""Match expressions of ACLs, from text to what OpenFlow can match.
 `normalise(text)` gives the disjunctive normal form of an expression: a packet matches the
 expression if and only if it matches one of the `Term`s, and each term is one OpenFlow match.
 
-    >>> normalise('tcp.dst == 80 && inport == "web-1"')
-    (Term(inport='web-1', outport='',
-          fields=(('eth_type', 2048, -1), ('ip_proto', 6, -1), ('tcp_dst', 80, -1))),)
+    >>> normalise('ip4 && tcp.dst == {80, 443} && inport == "web-1"')
+    (Term(inport='web-1', outport='', fields=(('eth_type', 2048, -1), ('ip_proto', 6, -1)),
+          clauses=(Clause('tcp_dst', values=((80, 65535), (443, 65535))),)),)
 
-The language is a subset of OVN's (ovn-sb(5), column `match` of Logical_Flow; the grammar is in
-expression.lark, the symbols are in symbols.py), and means the same:
+The language is OVN's (ovn-sb(5), column `match` of Logical_Flow; the grammar is in expression.lark,
+the symbols are in symbols.py), and means the same:
 
 - A comparison implies what its field requires: `tcp.dst == 80` is `tcp && tcp.dst == 80`. A packet
   without the field does not match it, and no more does it match `tcp.dst != 80`.
@@ -16,45 +16,56 @@ expression.lark, the symbols are in symbols.py), and means the same:
   `!(tcp.dst == 80)` is `tcp.dst != 80`, so it matches TCP packets only; `!(a && b)` is `!a || !b`.
   Before a predicate it is the complement: `!tcp` matches whatever is not TCP.
 - `f == {a, b}` is `f == a || f == b`, and `f != {a, b}` is `f != a && f != b`.
+- `$name` stands for the addresses of an address set, `@name` for the ports of a port group. They
+  are not looked up here: a term says which it asks for, and stays true when they change.
+- `f[a..b]` and `f[a]` are parts of a field whose bits can be masked.
 
 Beyond OVN, fields that cannot be masked (`ip.proto`, `ip.ttl`, …) may be compared in every way if
 they have at most 8 bits, at the price of a term for each value. `eth.type`, `arp.op`, `inport` and
 `outport` have too many values: `!=` on them is refused unless another condition settles it, as
 in `ip4 && !tcp`.
 
-Cost: in proportion to the terms that arise on the way; an expression that needs more than 4,096
-is refused. Results are cached.
+Sets stay sets: a term of several sources and several destinations has a clause for each, which the
+switch joins by itself (a conjunctive match), so that it takes as many flows as the sets have members
+together. What other fields rest on (`eth.type`, `ip.proto`, the state of connections) is spelt out
+in terms of their own.
+
+Cost: in proportion to the tests that arise on the way; an expression that needs more than 4,096
+flows is refused. Results are cached.
 """
 
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import NoReturn
 
-from attrs import frozen
-from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from attrs import evolve
+from lark import Token, Tree
 
-from nvp_state.constants import constant_of
-from nvp_state.cubes import (
+from nvp_state.boxes import (
     ANYTHING,
-    CUBES_MAX,
-    EXACT,
     Algebra,
-    Cube,
-    Cubes,
+    Box,
+    Boxes,
+    NamedSet,
     Pair,
-    TooManyCubes,
+    Test,
+    TooManyTests,
+    Value,
     between,
+    box_of,
     complement,
     is_prefix,
     outside,
 )
+from nvp_state.constants import constant_of
 from nvp_state.errors import ExpressionError, did_you_mean
-from nvp_state.symbols import FIELDS, ORDINAL, OXM_WIDTHS, PREDICATES, WRITTEN_OUT_WIDTH_MAX, Field
+from nvp_state.symbols import FIELDS, ORDINAL, PREDICATES, WRITTEN_OUT_WIDTH_MAX, Field
+from nvp_state.syntax import parse
+from nvp_state.terms import Term, terms_of
 
 DEPTH_MAX = 100
+FLOWS_MAX = 4096
 
 _INVERSE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _TURNED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -64,22 +75,9 @@ _HELPS = {
     "inport": 'name the ports that are meant, such as `inport == {"a", "b"}`',
     "outport": 'name the ports that are meant, such as `outport == {"a", "b"}`',
 }
-_AFTER_RELATION = re.compile(r"[=!<>]=?\s*(\{[^}]*)?$")
-_AFTER_PORT = re.compile(r"\b(in|out)port\b[^&|()]*$")
-_LARK = Lark(Path(__file__).with_suffix(".lark").read_text("utf-8"), parser="lalr")
-
-
-@frozen
-class Term:
-    """A conjunction that OpenFlow can match.
-
-    `inport` and `outport` are names of logical ports, or empty for any. `fields` are triples of an
-    OXM field's name, value and mask; the mask is -1 if every bit counts.
-    """
-
-    inport: str = ""
-    outport: str = ""
-    fields: tuple[tuple[str, int, int], ...] = ()
+_PART = re.compile(r"([\w.]+)\s*(?:\[\s*(\d+)\s*(?:\.\.\s*(\d+)\s*)?\])?")
+# Of addresses whose sets have a complement in prefixes: IPv4 and IPv6.
+_COMPLEMENTED_WIDTHS = (32, 128)
 
 
 @lru_cache(maxsize=1024)
@@ -91,43 +89,35 @@ def normalise(text: str) -> tuple[Term, ...]:
     """
     reading = _Reading(text)
     try:
-        return tuple(map(_term, reading.settled(reading.cubes(reading.parse(), negated=False))))
-    except TooManyCubes:
+        boxes = reading.settled(reading.boxes(parse(text), negated=False))
+        terms: list[Term] = []
+        n_flows = 0
+        for term in (term for box in boxes for term in terms_of(box)):
+            terms.append(term)
+            n_flows += term.n_flows
+            if n_flows > FLOWS_MAX:
+                raise TooManyTests
+    except TooManyTests:
         raise ExpressionError(
             "too-many-terms",
-            f"the expression expands to too many flows; {CUBES_MAX:,} are the most",
+            f"the expression expands to too many flows; {FLOWS_MAX:,} are the most",
             text,
             0,
             len(text),
             "split it into several ACLs, or use fewer `!=`, ranges and sets side by side",
         ) from None
-
-
-def _term(cube: Cube) -> Term:
-    ports = {name: value for name, (value, _) in cube.bits.items() if isinstance(value, str)}
-    fields = []
-    for name, width in OXM_WIDTHS.items():
-        value, mask = cube.bits.get(name, (0, 0))
-        if isinstance(value, int) and mask:
-            fields.append((name, value, EXACT if mask == (1 << width) - 1 else mask))
-    return Term(ports.get("inport", ""), ports.get("outport", ""), tuple(fields))
+    return tuple(terms)
 
 
 class _Reading:
-    """One text on its way to cubes; it knows where things stand, for messages."""
+    """One text on its way to boxes; it knows where things stand, for messages."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.algebra = Algebra()
         self.excluded_at: dict[Pair, Token] = {}
 
-    def parse(self) -> Tree[Token]:
-        try:
-            return _LARK.parse(self.text)
-        except UnexpectedInput as error:
-            raise _syntax_error(self.text, error) from None
-
-    def cubes(self, tree: Tree[Token], *, negated: bool, depth: int = 0) -> Cubes:
+    def boxes(self, tree: Tree[Token], *, negated: bool, depth: int = 0) -> Boxes:
         """The disjunctive normal form of a part of the expression, or of its negation."""
         if depth > DEPTH_MAX:
             raise ExpressionError(
@@ -135,10 +125,10 @@ class _Reading:
             )
         match tree.data, tree.children:
             case "negation", [Tree() as inner]:
-                return self.cubes(inner, negated=not negated, depth=depth + 1)
+                return self.boxes(inner, negated=not negated, depth=depth + 1)
             case ("conjunction" | "disjunction") as operator, parts:
                 subtrees = [part for part in parts if isinstance(part, Tree)]
-                operands = [self.cubes(it, negated=negated, depth=depth + 1) for it in subtrees]
+                operands = [self.boxes(it, negated=negated, depth=depth + 1) for it in subtrees]
                 return self.joined(operands, conjunction=(operator == "conjunction") != negated)
             case "boolean", [Token() as number]:
                 return self.boolean(number, negated)
@@ -171,7 +161,7 @@ class _Reading:
                 return self.joined(sides, conjunction=not negated)
         raise AssertionError(tree)
 
-    def boolean(self, number: Token, negated: bool) -> Cubes:
+    def boolean(self, number: Token, negated: bool) -> Boxes:
         if number not in {"0", "1"}:
             self.fail(
                 "boolean",
@@ -181,7 +171,7 @@ class _Reading:
             )
         return ANYTHING if (number == "1") != negated else []
 
-    def symbol(self, symbol: Token, negated: bool) -> Cubes:
+    def symbol(self, symbol: Token, negated: bool) -> Boxes:
         """A symbol by itself: a predicate, or a field of one bit."""
         if symbol in PREDICATES:
             return self.predicate(symbol, negated)
@@ -195,15 +185,15 @@ class _Reading:
             )
         return self.tested(symbol, field, "!=" if negated else "==", [(1, 1)])
 
-    def predicate(self, symbol: Token, negated: bool) -> Cubes:
-        cubes = _predicate(symbol.value, negated)
-        for pair in (pair for cube in cubes for pair in cube.excluded):
+    def predicate(self, symbol: Token, negated: bool) -> Boxes:
+        boxes = _predicate(symbol.value, negated)
+        for pair in (pair for box in boxes for pair in box.excluded):
             self.excluded_at.setdefault(pair, symbol)
-        return cubes
+        return boxes
 
     def comparison(
         self, symbol: Token, relation: Token, constants: Tree[Token], negated: bool
-    ) -> Cubes:
+    ) -> Boxes:
         operator = _INVERSE[relation] if negated else relation.value
         listed = constants.children if constants.data == "set" else [constants]
         trees = [tree for tree in listed if isinstance(tree, Tree)]
@@ -211,14 +201,23 @@ class _Reading:
         field = Field("", 1) if predicate else self.field(symbol)
         values = [constant_of(tree, symbol, field, self.fail) for tree in trees]
         if relation not in {"==", "!="}:
-            self.check_order(symbol, field, relation, constants, values[0][1])
+            self.check_order(symbol, field, relation, constants, values[0])
         if not predicate:
             return self.tested(symbol, field, operator, values)
-        tests = [self.predicate(symbol, (value == 1) != (operator == "==")) for value, _ in values]
+        tests = [
+            self.predicate(symbol, (test[0] == 1) != (operator == "=="))
+            for test in values
+            if not isinstance(test, NamedSet)
+        ]
         return self.joined(tests, conjunction=operator != "==")
 
     def check_order(
-        self, symbol: Token, field: Field, relation: Token, constants: Tree[Token], mask: int
+        self,
+        symbol: Token,
+        field: Field,
+        relation: Token,
+        constants: Tree[Token],
+        value: Test | NamedSet,
     ) -> None:
         """Refuse what only `==` and `!=` can compare."""
         if (
@@ -228,60 +227,66 @@ class _Reading:
         ):
             text = f"`{symbol}` has no order: `{relation}` cannot compare it"
             self.fail("relation", text, relation, "use `==`")
-        if constants.data == "set":
+        if constants.data == "set" or isinstance(value, NamedSet):
             self.fail("relation", f"`{relation}` cannot compare with a set", relation, "")
-        if mask != (1 << field.width) - 1:
+        if value[1] != (1 << field.width) - 1:
             token = next(constants.scan_values(lambda _: True))
             self.fail("relation", f"`{relation}` cannot compare under a mask", token, "")
 
     def field(self, symbol: Token) -> Field:
-        if re.fullmatch(r"ct(_\w+)?|ct\..*", symbol):
-            text = f"there is no field or predicate `{symbol}`"
-            self.fail(
-                "unknown-symbol", text, symbol, "ACLs keep no connection state in this version"
-            )
-        if symbol not in FIELDS:
-            nearest = did_you_mean(symbol.value, [*FIELDS, *PREDICATES]).removeprefix("; ")
-            text = f"there is no field or predicate `{symbol}`"
+        """The field of a symbol, or the part of one that `name[low..high]` is."""
+        name, low, high = _PART.fullmatch(symbol).groups()  # type: ignore[union-attr]
+        if name not in FIELDS:
+            if name in PREDICATES:
+                self.fail("subfield", f"`{name}` is a condition, and has no parts", symbol, "")
+            nearest = did_you_mean(name, [*FIELDS, *PREDICATES]).removeprefix("; ")
+            text = f"there is no field or predicate `{name}`"
             self.fail("unknown-symbol", text, symbol, nearest)
-        return FIELDS[symbol]
+        field = FIELDS[name]
+        if low is None:
+            return field
+        first, last = int(low), int(high or low)
+        if field.level != ORDINAL:
+            text = f"`{name}` is matched as a whole, not in parts"
+            self.fail("subfield", text, symbol, f"compare `{name}` itself")
+        if not first <= last < field.width:
+            text = f"`{name}` has bits 0 to {field.width - 1}, the lowest first"
+            self.fail("subfield", text, symbol, f"such as `{name}[0..{field.width - 1}]`")
+        return evolve(field, width=last - first + 1, offset=field.offset + first)
 
     def tested(
-        self, at: Token, field: Field, operator: str, values: list[tuple[int | str, int]]
-    ) -> Cubes:
-        """The cubes of a comparison with one value or a set, and what the field requires."""
-        numbers = [(value, mask) for value, mask in values if isinstance(value, int)]
-        if field.level == ORDINAL and operator == "!=":
-            tests = _differing(field, numbers)
-        elif field.level == ORDINAL:
-            tests = [_ordinal(field, operator, *number) for number in numbers]
-        elif field.width and field.width <= WRITTEN_OUT_WIDTH_MAX:
-            tests = [_nominal(field, operator, *number) for number in numbers]
-        elif operator == "==":
-            tests = [[Cube({field.oxm: it})] for it in values]
-        else:
-            tests = [[Cube({}, frozenset((field.oxm, value) for value, _ in values))]]
-        cubes = self.joined(tests, conjunction=operator != "==")
-        for pair in (pair for cube in cubes for pair in cube.excluded):
+        self, at: Token, field: Field, operator: str, values: list[Test | NamedSet]
+    ) -> Boxes:
+        """The boxes of a comparison with one value or a set, and what the field requires."""
+        named = [it for it in values if isinstance(it, NamedSet)]
+        numbers = [it for it in values if not isinstance(it, NamedSet)]
+        if named and operator == "!=" and field.width not in _COMPLEMENTED_WIDTHS:
+            text = "a set can be excluded from an IP address only"
+            help = _HELPS.get(field.oxm, "let an ACL of higher priority take what is in the set")
+            self.fail("negative-match", text, at, help)
+        parts = [box_of(field.oxm, [NamedSet(it.name, operator == "==")]) for it in named]
+        parts += _compared(field, operator, numbers)
+        boxes = self.joined(parts, conjunction=operator != "==")
+        for pair in (pair for box in boxes for pair in box.excluded):
             self.excluded_at.setdefault(pair, at)
         if not field.requires:
-            return cubes
+            return boxes
         required = self.symbol(at.update(value=field.requires), negated=False)
-        return self.joined([required, cubes], conjunction=True)
+        return self.joined([required, boxes], conjunction=True)
 
-    def joined(self, operands: list[Cubes], *, conjunction: bool) -> Cubes:
+    def joined(self, operands: list[Boxes], *, conjunction: bool) -> Boxes:
         algebra = self.algebra
         return algebra.conjunction(operands) if conjunction else algebra.disjunction(operands)
 
-    def settled(self, cubes: Cubes) -> Cubes:
-        """The cubes without exclusions, or an error where one remains that has to."""
+    def settled(self, boxes: Boxes) -> Boxes:
+        """The boxes without exclusions, or an error where one remains that has to."""
         few = {
             field.oxm: 1 << field.width
             for field in FIELDS.values()
             if field.width <= WRITTEN_OUT_WIDTH_MAX and field.level == "nominal"
         }
         try:
-            return self.algebra.written_out(cubes, few)
+            return self.algebra.written_out(boxes, few)
         except KeyError as error:
             pair: Pair = error.args[0]
             token = self.excluded_at[pair]
@@ -299,36 +304,55 @@ class _Reading:
 
 
 @cache
-def _predicate(name: str, negated: bool) -> Cubes:
+def _predicate(name: str, negated: bool) -> Boxes:
     reading = _Reading(PREDICATES[name])
-    return reading.cubes(reading.parse(), negated=negated)
+    return reading.boxes(parse(PREDICATES[name]), negated=negated)
 
 
-def _differing(field: Field, values: list[tuple[int, int]]) -> list[Cubes]:
+def _compared(field: Field, operator: str, values: list[Test]) -> list[Boxes]:
+    """A comparison with each of some values, to be joined by "or", for `!=` by "and"."""
+    if field.level == ORDINAL and operator == "!=":
+        return _differing(field, values)
+    if field.level == ORDINAL:
+        return [_ordinal(field, operator, *test) for test in values]
+    if field.width and field.width <= WRITTEN_OUT_WIDTH_MAX:
+        return [_nominal(field, operator, *test) for test in values]
+    if operator == "==":
+        return [box_of(field.oxm, [test]) for test in values]
+    return [[Box(excluded=frozenset((field.oxm, value) for value, _ in values))]] if values else []
+
+
+def _differing(field: Field, values: list[Test]) -> list[Boxes]:
     """What has none of some values, in a field whose bits can be masked, as a conjunction."""
+    if not values:
+        return []
     if all(is_prefix(mask, field.width) for _, mask in values):
-        return [outside(field.oxm, values, field.offset, field.width)]
-    shifted = ((value << field.offset, mask << field.offset) for value, mask in values)
-    return [complement(field.oxm, *it) for it in shifted]
+        return [box_of(field.oxm, outside(values, field.offset, field.width))]
+    return [
+        box_of(field.oxm, complement(value << field.offset, mask << field.offset))
+        for value, mask in values
+        if isinstance(value, int)
+    ]
 
 
-def _ordinal(field: Field, operator: str, value: int, mask: int) -> Cubes:
+def _ordinal(field: Field, operator: str, value: Value, mask: int) -> Boxes:
     """A comparison, but for `!=`, of a field whose bits can be masked."""
+    assert isinstance(value, int)
     last = (1 << field.width) - 1
     if operator == "==":
-        bits = (value << field.offset, mask << field.offset)
-        return [Cube({field.oxm: bits} if mask else {})]
+        return box_of(field.oxm, [(value << field.offset, mask << field.offset)])
     low, high = {
         "<": (0, value - 1),
         "<=": (0, value),
         ">": (value + 1, last),
         ">=": (value, last),
     }[operator]
-    return between(field.oxm, low, high, field.offset, field.width)
+    return box_of(field.oxm, between(low, high, field.offset, field.width))
 
 
-def _nominal(field: Field, operator: str, value: int, mask: int) -> Cubes:
+def _nominal(field: Field, operator: str, value: Value, mask: int) -> Boxes:
     """A comparison of a field of few values which cannot be masked."""
+    assert isinstance(value, int)
     tests: dict[str, Callable[[int], bool]] = {
         "==": lambda it: it & mask == value,
         "!=": lambda it: it & mask != value,
@@ -342,65 +366,5 @@ def _nominal(field: Field, operator: str, value: int, mask: int) -> Cubes:
     good = [it for it in everything if holds(it)]
     if 2 * len(good) <= len(everything):
         full = len(everything) - 1
-        return [Cube({field.oxm: (it, full)}) for it in good]
-    return [Cube({}, frozenset((field.oxm, it) for it in everything if not holds(it)))]
-
-
-def _syntax_error(text: str, error: UnexpectedInput) -> ExpressionError:
-    """The parser's complaint in words of the language."""
-    if isinstance(error, UnexpectedCharacters):
-        start = error.pos_in_stream or 0
-        character = text[start]
-        helps = {
-            "=": "equality is `==`",
-            "&": "the operator is `&&`",
-            "|": "the operator is `||`",
-            "$": "address sets are not carried: write the addresses, as `{10.0.0.1, 10.0.0.2}`",
-            "@": 'port groups are not carried: write the ports, as `{"a", "b"}`',
-            "[": "subfields are not carried: use a mask, such as `ip4.dst == 224.0.0.0/4`",
-            '"': "the quoted text has no end",
-            "'": "texts stand in double quotes",
-        }
-        message = f"`{character}` cannot stand here"
-        return ExpressionError("syntax", message, text, start, start + 1, helps.get(character, ""))
-    assert isinstance(error, UnexpectedToken)
-    token = error.token
-    if token.type == "$END":
-        return ExpressionError(
-            "syntax",
-            "the expression ends too early" if text.strip() else "the expression is empty",
-            text,
-            len(text),
-            len(text) + 1,
-        )
-    start, end = token.start_pos or 0, token.end_pos or 0
-    if token in {"&&", "||"} and not re.search(r"(&&|\|\||[!(])\s*$", text[:start]):
-        return ExpressionError(
-            "mixed-operators",
-            "`&&` and `||` side by side need parentheses",
-            text,
-            start,
-            end,
-            "such as `(a && b) || c`",
-        )
-    if token.type == "RELATION" and re.search(r"!\s*[\w.]+\s*$", text[:start]):
-        return ExpressionError(
-            "negation",
-            "a comparison after `!` needs parentheses",
-            text,
-            start,
-            end,
-            "such as `!(tcp.dst == 80)`",
-        )
-    if token.type == "SYMBOL" and _AFTER_RELATION.search(text[:start]):
-        help = "a constant is a number or an address, or a port's name in double quotes"
-        if _AFTER_PORT.search(text[:start]):
-            name = re.match(r"[\w.:-]+", text[start:])
-            end = start + len(name[0] if name else token)
-            help = f'write the name of a port in quotes, `"{text[start:end]}"`'
-        message = f"`{text[start:end]}` is not a constant"
-        return ExpressionError("syntax", message, text, start, end, help)
-    words = {"and": "`&&`", "or": "`||`"}
-    operator = "`!`" if re.search(r"\bnot\s*$", text[:start]) else words.get(token, "")
-    help = f"the operator is {operator}" if operator else ""
-    return ExpressionError("syntax", f"`{token}` cannot stand here", text, start, end, help)
+        return box_of(field.oxm, ((it, full) for it in good))
+    return [Box(excluded=frozenset((field.oxm, it) for it in everything if not holds(it)))]

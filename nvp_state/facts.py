@@ -8,9 +8,20 @@ business.
                logical_port(name, ls, key, mac)
                port_address(port, ip)  port_address6(port, ip)    ports with an IP address
                port_security(port)  port_enabled(port)  port_unknown(port)    where the flag is set
-               acl(id, ls, direction, priority, action)
-               acl_term(acl, number, inport, outport, match) one for each term of its expression;
-                                                             match is a list of (name, value, mask)
+               address_set(name)  address_set_prefix(set, prefix)  address_set_mac(set, mac)
+               port_group(name)  port_group_port(group, port)
+               meter(name, key, unit, rate, burst)
+               acl(id, key, direction, tier, priority, action)
+               acl_switch(acl, ls)  acl_group(acl, group)    where it stands
+               acl_log(acl, name, severity, meter)           if it is logged; "" if left out
+               acl_term(acl, number, clauses, inport, outport, tracked, match)
+                                                             one for each term of its expression;
+                                                             match is a list of (name, value, mask),
+                                                             tracked -1 if that does not matter
+               acl_value(acl, number, clause, match)         ways to meet a clause of a term
+               acl_port(acl, number, clause, side, port)     likewise: `inport` or `outport`
+               acl_group_port(acl, number, clause, side, group)
+               acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
                datapath_tenant(datapath, tenant)             of switches, and routers that have one
                router_shared(lr, tenant)
@@ -22,6 +33,10 @@ business.
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
+               dhcp4(id, ls, prefix, server, server_mac)  dhcp6(id, ls, prefix, server_mac)
+               dhcp_option(options, name, value)  dhcp_stateless(options)
+               dns_record(id, ls, name, address)
+               advertised(port, mode)  advertised_option(port, name, value)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -29,12 +44,14 @@ business.
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
-`key` is the tunnel key. An ACL's id reads `switch:direction:priority:match`.
+`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id
+reads `switch:direction:priority:match`.
 
 Invariant: the deltas of successive changes add up to the facts of all records; a row is never in
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_interface, ip_network
 from typing import Any
@@ -43,14 +60,21 @@ from attrs import frozen
 
 from nvp_state.entities import (
     DISCARD,
+    STATELESS,
     Acl,
+    AddressSet,
+    DhcpOptions,
+    DnsRecord,
     Entity,
     Host,
+    Meter,
     Nat,
     PhysicalNetwork,
     Port,
+    PortGroup,
     Route,
     Router,
+    RouterAdvertisement,
     RouterPort,
     Switch,
     Uplink,
@@ -58,8 +82,12 @@ from nvp_state.entities import (
 )
 from nvp_state.expression import normalise
 from nvp_state.records import Change, Record
+from nvp_state.terms import Term
 
 LOGICAL, PHYSICAL = "logical", "physical"
+# Of ct_state: connection tracking has seen the packet.
+TRACKED = 0x20
+_MAC = r"[0-9a-f]{2}(:[0-9a-f]{2}){5}"
 
 Value = str | int | tuple["Value", ...]
 Row = tuple[Value, ...]
@@ -212,11 +240,110 @@ def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
         yield Fact(LOGICAL, "nat_mac", (name, nat.external_mac))
 
 
-def _acl_facts(acl: Acl, _: Record) -> Iterator[Fact]:
+def _address_set_facts(addresses: AddressSet, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "address_set", (addresses.name,))
+    for address in addresses.addresses:
+        if re.fullmatch(_MAC, address):
+            yield Fact(LOGICAL, "address_set_mac", (addresses.name, address))
+        else:
+            row = (addresses.name, str(ip_network(address)))
+            yield Fact(LOGICAL, "address_set_prefix", row)
+
+
+def _port_group_facts(group: PortGroup, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "port_group", (group.name,))
+    for port in group.ports:
+        yield Fact(LOGICAL, "port_group_port", (group.name, port))
+
+
+def _meter_facts(meter: Meter, record: Record) -> Iterator[Fact]:
+    row = (meter.name, record.tunnel_key, meter.unit, meter.rate, meter.burst)
+    yield Fact(LOGICAL, "meter", row)
+
+
+def _acl_facts(acl: Acl, record: Record) -> Iterator[Fact]:
     name = readable(acl.key)
-    yield Fact(LOGICAL, "acl", (name, acl.switch, acl.direction, acl.priority, acl.action))
+    row = (name, record.tunnel_key, acl.direction, acl.tier, acl.priority, acl.action)
+    yield Fact(LOGICAL, "acl", row)
+    if acl.switch is not None:
+        yield Fact(LOGICAL, "acl_switch", (name, acl.switch))
+    if acl.port_group is not None:
+        yield Fact(LOGICAL, "acl_group", (name, acl.port_group))
+    if acl.log:
+        told = (name, acl.name or "", acl.severity or "info", acl.meter or "")
+        yield Fact(LOGICAL, "acl_log", told)
     for number, term in enumerate(normalise(acl.match)):
-        yield Fact(LOGICAL, "acl_term", (name, number, term.inport, term.outport, term.fields))
+        yield from _term_facts((name, number), term)
+
+
+def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
+    tracked, match = -1, list[Value]()
+    for name, value, mask in term.fields:
+        if name == "ct_state" and mask & TRACKED:
+            tracked = int(bool(value & TRACKED))
+            value, mask = value & ~TRACKED, mask & ~TRACKED
+        match += _halves(name, value, mask)
+    row = (*place, len(term.clauses), term.inport, term.outport, tracked, tuple(match))
+    yield Fact(LOGICAL, "acl_term", row)
+    for number, clause in enumerate(term.clauses, 1):
+        here = (*place, number)
+        for test, mask in clause.values:
+            if isinstance(test, str):
+                yield Fact(LOGICAL, "acl_port", (*here, clause.field, test))
+            else:
+                yield Fact(LOGICAL, "acl_value", (*here, _halves(clause.field, test, mask)))
+        for named in clause.sets:
+            it = named.name[1:]
+            if named.name.startswith("@"):
+                yield Fact(LOGICAL, "acl_group_port", (*here, clause.field, it))
+            else:
+                where: Row = (*here, clause.field, it, named.inside)
+                yield Fact(LOGICAL, "acl_address", where)
+
+
+def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:
+    """A test as records `Field`: two for a field of 128 bits, whose halves are signed numbers."""
+    if not field.startswith(("ipv6_s", "ipv6_d", "nd_target")):
+        return ((field, value, mask),) if mask else ()
+    parts = (("[64..127]", 64), ("[0..63]", 0))
+    halves = ((f"{field}{part}", value >> low, mask >> low) for part, low in parts)
+    return tuple((name, _signed(it), _signed(bits)) for name, it, bits in halves if _signed(bits))
+
+
+def _signed(number: int) -> int:
+    number &= (1 << 64) - 1
+    return number - (1 << 64) if number >> 63 else number
+
+
+def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
+    name, server = readable(told.key), told.options["server_id"]
+    row = (name, told.switch, told.prefix, server)
+    if told.version == 4:
+        yield Fact(LOGICAL, "dhcp4", (*row, told.options["server_mac"].lower()))
+    else:
+        yield Fact(LOGICAL, "dhcp6", (*row[:-1], server.lower()))
+        if told.options.get(STATELESS) == "true":
+            yield Fact(LOGICAL, "dhcp_stateless", (name,))
+    for option, value in told.told:
+        yield Fact(LOGICAL, "dhcp_option", (name, option, value))
+
+
+def _dns_facts(known: DnsRecord, _: Record) -> Iterator[Fact]:
+    for address in known.addresses:
+        row = (readable(known.key), known.switch, known.name, address)
+        yield Fact(LOGICAL, "dns_record", row)
+
+
+def _advertisement_facts(told: RouterAdvertisement, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "advertised", (told.port, told.address_mode))
+    options = {
+        "mtu": str(told.mtu or ""),
+        "dns_server": ",".join(told.dns_servers),
+        "domain_search": ",".join(told.domain_search),
+    }
+    for name, value in options.items():
+        if value:
+            yield Fact(LOGICAL, "advertised_option", (told.port, name, value))
 
 
 _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
@@ -229,5 +356,11 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     RouterPort: _router_port_facts,
     Route: _route_facts,
     Nat: _nat_facts,
+    AddressSet: _address_set_facts,
+    PortGroup: _port_group_facts,
+    Meter: _meter_facts,
     Acl: _acl_facts,
+    DhcpOptions: _dhcp_facts,
+    DnsRecord: _dns_facts,
+    RouterAdvertisement: _advertisement_facts,
 }

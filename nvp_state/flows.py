@@ -6,14 +6,16 @@ is a flow only if a packet can satisfy both, so `to_flow` may answer None.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from nvp_state.answers import parse
-from nvp_state.cubes import EXACT
+from nvp_state.boxes import EXACT
 from vswitch_sim import (
     FIELDS,
     Action,
     Bucket,
+    Clone,
+    Conjunction,
     Controller,
     Ct,
     DecTtl,
@@ -24,6 +26,7 @@ from vswitch_sim import (
     GroupType,
     Match,
     Meter,
+    MeterBand,
     Move,
     Nat,
     Output,
@@ -65,6 +68,11 @@ def to_group(group: int, kind: str) -> GroupType:
     return GroupType(group, cast(GroupKind, kind))
 
 
+def to_meter(number: int, unit: str, rate: int, burst: int) -> MeterBand:
+    """The meter of a row. Raises FlowError if a switch would not accept it."""
+    return MeterBand(number, rate, burst, cast(Literal["kbps", "pktps"], unit))
+
+
 def to_actions(actions: Iterable[Any]) -> tuple[Action, ...]:
     """The actions of values of union `Action`. Raises FlowError for one no switch accepts."""
     return tuple(_action(action) for action in actions)
@@ -97,6 +105,11 @@ def _commit(zone: str, table: int | None, nat: Any, mark: Any, label: Any) -> Ct
     return Ct(_zone(zone), table, commit=True, actions=written, nat=_nat(nat))
 
 
+def _report(reason: str, meter: int) -> Action:
+    report = Controller(reason)
+    return Clone((Meter(meter), report)) if meter else report
+
+
 def _controller(reason: str, table: int | None) -> Controller:
     if table is not None:
         try:
@@ -124,6 +137,8 @@ _ACTIONS: Mapping[str, Callable[..., Action]] = {
     "Output": Output,
     "Group": Group,
     "Meter": Meter,
+    "Report": _report,
+    "Conjunction": Conjunction,
     "Controller": _controller,
     "Ct": _ct,
     "CtCommit": _commit,

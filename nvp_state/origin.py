@@ -31,8 +31,18 @@ UNIVERSAL = ("universal_flow", "universal_bucket", "universal_group")
 _KINDS = {
     "acl": ("acl",),
     "acl_term": ("acl",),
+    "address_set": ("address-set",),
+    "address_set_mac": ("address-set",),
+    "address_set_prefix": ("address-set",),
+    "advertised": ("router-advertisement",),
+    "advertised_option": ("router-advertisement",),
     "datapath": ("switch", "router"),
+    "dhcp4": ("dhcp-options",),
+    "dhcp6": ("dhcp-options",),
+    "dhcp_option": ("dhcp-options",),
+    "dhcp_stateless": ("dhcp-options",),
     "dnat": ("nat",),
+    "dns_record": ("dns-record",),
     "gateway": ("uplink", "router-port"),
     "gateway_binding": ("router-port",),
     "gateway_port": ("router-port",),
@@ -49,6 +59,8 @@ _KINDS = {
     "port_enabled": ("port",),
     "port_security": ("port",),
     "port_unknown": ("port",),
+    "port_group": ("port-group",),
+    "port_group_port": ("port-group",),
     "route": ("route",),
     "route6": ("route",),
     "route_discard": ("route",),
@@ -83,7 +95,10 @@ class Origin:
 
     def __str__(self) -> str:
         because = f" because of {', '.join(self.because)}" if self.because else ""
-        return f"[{' via '.join(reversed(self.rules))}]{because}"
+        return f"[{' via '.join(reversed(self.rules)) or 'agent'}]{because}"
+
+
+OLD = Origin(("an earlier configuration, or the rollout of this one",))
 
 
 def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:

@@ -7,7 +7,9 @@ now among plain flows only, and what that hits is what the packet hits. Else the
 priority is tried, down to the plain flow. So n sources and m destinations take n + m + 1 flows.
 
 Open vSwitch leaves open which of several conjunctions of one priority is taken; here it is the one
-with the least number whose second look-up hits.
+with the least number whose second look-up hits. There, the second look-up does not see a plain flow
+that has the match of a flow with a clause; that makes no difference if the flow for the `conj_id`
+has the priority of its clauses.
 """
 
 from collections.abc import Iterable, Iterator

@@ -30,6 +30,7 @@ class Entity:
             that share a pool are unique among all of these.
         section: where documents list them; within their owner's object, if there is an `owner`.
         owner: the field that names the entity they belong to; documents tell it by the place.
+        alternatives: the fields that may be None, and that documents then leave out.
     """
 
     kind: ClassVar[str]
@@ -38,6 +39,7 @@ class Entity:
     numbered: ClassVar[str] = ""
     section: ClassVar[str] = ""
     owner: ClassVar[str] = ""
+    alternatives: ClassVar[frozenset[str]] = frozenset()
 
     def __attrs_post_init__(self) -> None:
         problems = []

@@ -21,7 +21,9 @@ from nvp_state.errors import did_you_mean
 PRIORITY_MAX = 32767
 NAME_LENGTH_MAX = 255
 DISCARD = "discard"
+WORD_MAX = 0xFFFFFFFF
 
+_WORD = re.compile(r"[A-Za-z_.][A-Za-z0-9_.]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -147,6 +149,39 @@ def choice(value: object, choices: tuple[str, ...]) -> str:
         known = " or ".join(f"`{choice}`" for choice in choices)
         raise ValueError(f"{value!r} is not {known}{did_you_mean(value, choices)}")
     return value
+
+
+def number(least: int, most: int) -> Callable[[object], int]:
+    """A whole number of a range."""
+
+    def checks(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
+        return value
+
+    return checks
+
+
+def word(value: object) -> str:
+    """What expressions can name behind `$` or `@`."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value) or len(value) > NAME_LENGTH_MAX:
+        raise ValueError(f"{value!r} is not a word of letters, digits, `_` and `.`")
+    return value
+
+
+def address(value: object) -> str:
+    """A MAC address, an IP address of either family, or a prefix of such."""
+    if isinstance(value, str) and _MAC.fullmatch(value.lower()):
+        return value.lower()
+    try:
+        network = ip_network(value if isinstance(value, str) else "")
+    except ValueError:
+        if isinstance(value, str) and "/" in value:
+            return prefix(value)
+        text = f"{value!r} is not an IP address, a prefix such as 10.0.0.0/24, or a MAC address"
+        raise ValueError(text) from None
+    whole = network.prefixlen == network.max_prefixlen
+    return str(network.network_address if whole else network)
 
 
 def optional(check: Callable[[object], str]) -> Callable[[object], str | None]:

@@ -85,7 +85,7 @@ def test_every_step_names_a_rule_that_speaks_of_it(three_tier):
             text = rule_text(step.rules[-1])
             seen.add(step.stage)
             if step.passes:
-                assert "passes(stage, kind)" in text
+                assert "passes(stage, kind)" in text or step.stage == "stamp"
             else:
                 assert all(word in text for word in WORDS[step.stage]), step
     assert seen > set(WORDS)
@@ -176,9 +176,9 @@ def test_a_port_may_be_named_as_a_switch_is():
     names = Names(state)
     told = {name: [] for name in ("s0", "p0")}
     for entry in state.flows("h0"):
-        (switch,) = names.datapaths("h0", entry)
-        told[switch].append(entry)
-    alone = network().flows("h0")
+        for switch in names.datapaths("h0", entry):
+            told[switch].append(entry)
+    alone = [entry for entry in network().flows("h0") if names.stage(entry) != "stamp"]
     assert len(told["s0"]) == len(alone)
     assert set(told["s0"]) == set(alone)
 

@@ -311,7 +311,8 @@ class Chooser:
                     yield Flow(table, priority, match, parts, 2000 + number)
             match = Match.of(conj_id=number)
             actions = tuple(self._fitting(table, match, 2))
-            yield Flow(table, rng.choice((1, priority)), match, actions, 3000 + number)
+            # Of less priority, Open vSwitch would not see plain flows that match as a clause does.
+            yield Flow(table, priority, match, actions, 3000 + number)
 
     def group(self, group: int, kind: str) -> list[Entry]:
         n_buckets = 1 if kind == "indirect" else self.rng.randrange(1, 4)
