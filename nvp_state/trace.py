@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # The limits of the fabric: beyond them a frame loops.
 LINKS_MAX = 16
 ANSWERS_MAX = 16
+
+STAMP = "stamp"
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -51,6 +53,9 @@ _SHOWN_BY_STEPS = frozenset(
 )
 
 Place = tuple[str, int]
+
+# Of flows for packets that came in before a change was everywhere.
+OLD = Origin((), ("the configuration before",))
 
 
 @frozen
@@ -85,15 +90,16 @@ class Step:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on."""
+        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on.
+
+        That a packet gets the version of the configuration decides nothing, either.
+        """
         entry = self.entry
-        return (
-            isinstance(entry, Flow)
-            and entry.priority == 0
-            and len(entry.actions) == 1
-            and isinstance(entry.actions[0], Resubmit)
-            and not self.notes
-        )
+        if not isinstance(entry, Flow) or self.notes:
+            return False
+        *rest, last = entry.actions or [None]
+        is_plain = entry.priority == 0 and not rest
+        return isinstance(last, Resubmit) and (is_plain or self.stage == STAMP)
 
     @property
     def drops(self) -> bool:
