@@ -27,6 +27,7 @@ from nvp_state.entities import (
     Router,
     RouterAdvertisement,
     RouterPort,
+    StaticMacBinding,
     Switch,
     Uplink,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "RouterAdvertisement",
     "RouterPort",
     "StateError",
+    "StaticMacBinding",
     "Step",
     "Switch",
     "Uplink",

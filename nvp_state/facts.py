@@ -30,6 +30,7 @@ business.
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
                route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               static_mac(id, port, ip, mac)  static_mac6(…)
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
@@ -76,6 +77,7 @@ from nvp_state.entities import (
     Router,
     RouterAdvertisement,
     RouterPort,
+    StaticMacBinding,
     Switch,
     Uplink,
     readable,
@@ -227,6 +229,12 @@ def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, table, row)
 
 
+def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
+    table = "static_mac6" if ":" in binding.ip else "static_mac"
+    row = (readable(binding.key), binding.port, binding.ip, binding.mac)
+    yield Fact(LOGICAL, table, row)
+
+
 def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
     name, inside = readable(nat.key), ip_network(nat.logical_ip)
     if nat.type != "dnat":
@@ -355,6 +363,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,

@@ -12,7 +12,7 @@ what it refers to, whether it is numbered) the class says itself (see `base`).
 from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
-from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.routing import Nat, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import (
     STATELESS,
     DhcpOptions,
@@ -45,6 +45,7 @@ __all__ = [
     "Router",
     "RouterAdvertisement",
     "RouterPort",
+    "StaticMacBinding",
     "Switch",
     "Uplink",
     "readable",
@@ -64,6 +65,7 @@ KINDS: dict[str, type[Entity]] = {
         Router,
         RouterPort,
         Route,
+        StaticMacBinding,
         Nat,
         AddressSet,
         PortGroup,
