@@ -23,7 +23,7 @@ business.
                acl_group_port(acl, number, clause, side, group)
                acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
-               datapath_tenant(datapath, tenant)             of switches, and of routers that have one
+               datapath_tenant(datapath, tenant)             of switches, and routers that have one
                router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
@@ -44,7 +44,8 @@ business.
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
-`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id reads `switch:direction:priority:match`.
+`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id
+reads `switch:direction:priority:match`.
 
 Invariant: the deltas of successive changes add up to the facts of all records; a row is never in
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
@@ -296,8 +297,8 @@ def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
             if named.name.startswith("@"):
                 yield Fact(LOGICAL, "acl_group_port", (*here, clause.field, it))
             else:
-                row = (*here, clause.field, it, named.inside)
-                yield Fact(LOGICAL, "acl_address", row)
+                where: Row = (*here, clause.field, it, named.inside)
+                yield Fact(LOGICAL, "acl_address", where)
 
 
 def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:

@@ -14,7 +14,7 @@ from tests.nvp_state.small import network
 
 THREE_TIER = "examples/three_tier.json"
 REACH = "examples/reach.nlog"
-QUARANTINE = "examples/quarantine.nlog"
+QUARANTINE = "examples/policies/quarantine.nlog"
 
 
 def run(command, *arguments):

@@ -184,11 +184,11 @@ def test_a_port_may_be_named_as_a_switch_is():
 
 
 def test_a_fact_of_a_policy_is_a_reason():
-    state = NetworkState("examples/quarantine.nlog")
+    state = NetworkState("examples/policies/quarantine.nlog")
     state.load("examples/three_tier.json")
     lab = Emulation(state)
     last = lab.trace("web-1", Guests(lab).ping_frame("web-1", "web-2")).hops[-1].steps[-1]
-    assert last.stage == "out_loopback"
+    assert last.stage == "out_policy"
     assert set(last.because) == {'quarantined("web-2")', 'port "web-2"'}
     assert last.rules[1].startswith("quarantine.nlog:")
 

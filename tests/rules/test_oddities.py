@@ -1,5 +1,4 @@
-"""Every warning, shown by the smallest change to a network about which nothing is odd, and not by
-the nearest that is as it should be.
+"""Every warning: a small change to a network about which nothing is odd shows it, a near miss not.
 
 All cases pass through one state, so that each warning also has to come and go with its change; in
 the end a state computed from nothing says the same.
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from nvp_state import Acl, Nat, Port, Route, Router, RouterPort, StateError, Switch, Uplink
+from nvp_state import Acl, Nat, Port, Route, Router, RouterPort, Switch, Uplink
 from tests.rules.office import hosts, mac, office, state_of
 
 OFFICE = [*office()[:1], *hosts("ext"), *office()[1:]]
@@ -234,10 +233,16 @@ def test_what_has_come_and_gone_is_as_computed_from_nothing(state):
 
 
 CHANGES = [
-    was("web", ip="10.0.0.1"), was("r-b", cidr="10.0.0.128/25"), was("up", tag=9), was("t-r", peer=None),
-    to("10.5.0.0/16", "10.9.0.2"), to("10.0.1.0/24", "discard"), nat("snat", "10.7.0.1", "10.0.0.0/16"),
-    Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow"), r_x("10.0.1.129/25", switch="lab"),
-]  # fmt: skip
+    was("web", ip="10.0.0.1"),
+    was("r-b", cidr="10.0.0.128/25"),
+    was("up", tag=9),
+    was("t-r", peer=None),
+    to("10.5.0.0/16", "10.9.0.2"),
+    to("10.0.1.0/24", "discard"),
+    nat("snat", "10.7.0.1", "10.0.0.0/16"),
+    Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow"),
+    r_x("10.0.1.129/25", switch="lab"),
+]
 
 
 def test_a_change_costs_the_same_beside_3_and_beside_12_other_offices():
