@@ -97,7 +97,7 @@ class Origin:
 
     def __str__(self) -> str:
         because = f" because of {', '.join(self.because)}" if self.because else ""
-        return f"[{' via '.join(reversed(self.rules)) or 'agent'}]{because}"
+        return f"[{' via '.join(reversed(self.rules))}]{because}"
 
 
 OLD = Origin(("an earlier configuration, or the rollout of this one",))
