@@ -162,9 +162,9 @@ def test_flows_of_a_stage_with_names_and_reasons():
     _, out, _ = nvp("flows", THREE_TIER, "--host", "hv3", "--stage", "out_acl", "--why")
     heading, *lines = out.splitlines()
     assert heading == "hv3:"
-    assert all(line.startswith("  table=46 (out_acl), ") for line in lines[::2])
+    assert all(line.startswith("  table=47 (out_acl), ") for line in lines[::2])
     place = lines.index(
-        "  table=46 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
+        "  table=47 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
         " actions=drop"
     )
     assert 'because of acl "acme-frontend:to-lport:100:outport == ' in lines[place + 1]
