@@ -1,81 +1,162 @@
 """The agent of one host: keeps its switch's flows equal to what the rules want there.
 
-Rules are sets of rows, and two rules may want two flows with one table, priority and match, of
-which a switch holds only one. The agent keeps all that are wanted, installs the least of them, and
-the next when that one goes: what is installed depends on what is wanted, never on the order in
-which it came. It also remembers which row each installed flow is, for traces.
-
-Flows with clauses of conjunctive matches are otherwise: several become one with the clauses of all.
-A flow that is none of these goes before, as it does in a switch where only their matches overlap.
+A change is either applied at once, or in the steps of a rollout (see `rollout`): `prepare` puts
+what is new beside what is old, each for the packets of its own version; `switch` has packets that
+come in from now on belong to the new one; `clean` leaves what is new, for every packet. Each step
+is one bundle.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-from attrs import evolve
+from attrs import define, field
 
 from nvp_state.controllers import HostDelta
-from nvp_state.flows import to_bucket, to_flow, to_group, to_meter
-from vswitch_sim import Bucket, Flow, FlowUpdate, GroupType, MeterBand, Switch
+from nvp_state.versions import beside, is_for_all, only, stamped
+from nvp_state.wanted import Entry, Exchange, Identity, Row, Wanted, identity_of
+from vswitch_sim import (
+    Bucket,
+    Flow,
+    FlowUpdate,
+    GroupType,
+    Match,
+    Resubmit,
+    SetField,
+    Switch,
+)
 
-Row = tuple[Any, ...]
-Entry = Flow | Bucket | GroupType | MeterBand
+
+@define
+class _Bundle:
+    remove: list[Entry] = field(factory=list)
+    add: list[Entry] = field(factory=list)
+
+    def exchange(self, exchange: Exchange) -> None:
+        self.remove += [exchange.before] if exchange.before is not None else []
+        self.add += [exchange.after] if exchange.after is not None else []
+
+    def update(self) -> FlowUpdate:
+        return FlowUpdate(remove=self.remove, add=self.add)
+
+
+@define
+class _Steps:
+    """The bundles of a rollout, and the rows of flows that are for the new version alone."""
+
+    prepare: _Bundle = field(factory=_Bundle)
+    switch: _Bundle = field(factory=_Bundle)
+    clean: _Bundle = field(factory=_Bundle)
+    rows: dict[Identity, Row | None] = field(factory=dict)
 
 
 class Agent:
-    """Turns deltas of rows into updates of one switch, a bundle for each."""
+    """Turns deltas of rows into updates of one switch.
 
-    def __init__(self, switch: Switch) -> None:
+    Args:
+        switch: the switch.
+        stamp: the flow table in which packets that come in get their version, and the next.
+    """
+
+    def __init__(self, switch: Switch, stamp: tuple[int, int] = (0, 0)) -> None:
         self._switch = switch
-        self._wanted: dict[object, dict[Row, Entry]] = {}
-        self._installed: dict[object, tuple[Entry, Row]] = {}
+        self._stamp = stamp
+        self._stamped: list[Entry] = []
+        self._wanted = Wanted()
+        self._steps: _Steps | None = None
 
     def apply(self, delta: HostDelta) -> None:
-        """Bring the switch from what was wanted to what is wanted after `delta`."""
-        touched: dict[object, None] = {}
-        for row, entry in _entries(
-            delta.flows_removed, delta.groups_removed, delta.buckets_removed, delta.meters_removed
-        ):
-            wanted = self._wanted[_identity(entry)]
-            del wanted[row]
-            touched[_identity(entry)] = None
-        for row, entry in _entries(
-            delta.flows_added, delta.groups_added, delta.buckets_added, delta.meters_added
-        ):
-            self._wanted.setdefault(_identity(entry), {})[row] = entry
-            touched[_identity(entry)] = None
-        self._switch.apply(self._install(touched))
+        """Bring the switch from what was wanted to what is wanted after `delta`, at once."""
+        bundle = _Bundle()
+        for exchange in self._wanted.change(delta):
+            bundle.exchange(exchange)
+        self._switch.apply(bundle.update())
 
-    def row_of(self, entry: Entry) -> Row:
-        """The row that an installed flow or bucket is, without its host."""
-        return self._installed[_identity(entry)][1]
+    def prepare(self, delta: HostDelta, old: int, new: int) -> None:
+        """Put what `delta` brings beside what is there, each for packets of its version.
 
-    def _install(self, touched: Iterable[object]) -> FlowUpdate:
-        removed, added = [], []
-        for identity in touched:
-            before = self._installed.pop(identity, None)
-            wanted = self._wanted[identity]
-            after = None
-            if wanted:
-                after = self._installed[identity] = _chosen(wanted)
-            else:
-                del self._wanted[identity]
-            if before != after:
-                removed += [before[0]] if before else []
-                added += [after[0]] if after else []
-        return FlowUpdate(remove=removed, add=added)
+        `clean` must have ended the rollout before.
+        """
+        assert self._steps is None
+        self._steps = steps = _Steps()
+        exchanges = self._wanted.change(delta)
+        groups = {
+            it.group
+            for exchange in exchanges
+            for it in exchange.both
+            if isinstance(it, Bucket | GroupType)
+        }
+        changed = {identity_of(it) for exchange in exchanges for it in exchange.both}
+        users = {user for group in groups for user in self._wanted.users(group)}
+        exchanges += [Exchange(it, it) for it in users if identity_of(it) not in changed]
+        for exchange in exchanges:
+            match exchange.both[0]:
+                case Bucket() | GroupType():
+                    steps.clean.exchange(exchange)
+                case Flow() as flow if not is_for_all(flow):
+                    self._stage(steps, exchange, groups, (old, new))
+                case _:
+                    self._stage_for_all(steps, exchange, old)
+        for group in groups:
+            others = [beside(it, groups) for it in self._wanted.members(group)]
+            steps.prepare.add += others
+            steps.clean.remove += others
+        self._switch.apply(steps.prepare.update())
 
+    def switch(self, version: int) -> None:
+        """Have packets that come in belong to a version."""
+        stamp, following = self._stamp
+        bundle = self._steps.switch if self._steps else _Bundle()
+        bundle.remove += self._stamped
+        actions = (SetField("reg12", version), Resubmit(following))
+        self._stamped = [Flow(stamp, 1, Match(), actions)]
+        bundle.add += self._stamped
+        self._switch.apply(bundle.update())
 
-def _chosen(wanted: Mapping[Row, Entry]) -> tuple[Entry, Row]:
-    """What is installed of entries with one identity, and the row that it is."""
-    clauses = {row: it for row, it in wanted.items() if isinstance(it, Flow) and it.clauses}
-    plain = wanted.keys() - clauses.keys()
-    if plain:
-        row = min(plain, key=repr)
-        return wanted[row], row
-    row = min(clauses, key=repr)
-    every = {str(part): part for it in clauses.values() for part in it.clauses}
-    return evolve(clauses[row], actions=tuple(every[text] for text in sorted(every))), row
+    def clean(self) -> None:
+        """Leave only what is wanted; no packet of the old version is under way any more."""
+        if self._steps is not None:
+            self._switch.apply(self._steps.clean.update())
+            self._steps = None
+
+    def row_of(self, entry: Entry) -> Row | None:
+        """The row that an installed flow or bucket is, without its host.
+
+        None for one that is there for the packets of an old configuration, or to stamp them.
+        """
+        if self._steps is not None and identity_of(entry) in self._steps.rows:
+            return self._steps.rows[identity_of(entry)]
+        return self._wanted.row_of(entry)
+
+    def _stage(
+        self, steps: _Steps, exchange: Exchange, groups: set[int], versions: tuple[int, int]
+    ) -> None:
+        """A flow for each of both versions, until it is the new one's for all."""
+        old, new = versions
+        if isinstance(exchange.before, Flow):
+            steps.prepare.remove.append(exchange.before)
+            alone = only(exchange.before, old)
+            steps.prepare.add.append(alone)
+            steps.clean.remove.append(alone)
+        if isinstance(exchange.after, Flow):
+            alone = only(beside(exchange.after, groups), new)
+            steps.prepare.add.append(alone)
+            steps.clean.remove.append(alone)
+            steps.clean.add.append(exchange.after)
+            steps.rows[identity_of(alone)] = self._wanted.row_of(exchange.after)
+
+    def _stage_for_all(self, steps: _Steps, exchange: Exchange, old: int) -> None:
+        """What packets of every version meet is exchanged when they get the new one.
+
+        A flow by which they come in, and that only goes, has them belong to the old version as
+        long as it is there.
+        """
+        if exchange.before is None:
+            steps.prepare.exchange(exchange)
+        elif exchange.after is not None:
+            steps.switch.exchange(exchange)
+        elif isinstance(exchange.before, Flow):
+            last = stamped(exchange.before, *self._stamp, old)
+            steps.prepare.exchange(Exchange(exchange.before, last))
+            steps.clean.remove.append(last)
+        else:
+            steps.clean.exchange(exchange)
 
 
 def installed(delta: HostDelta) -> list[Entry]:
@@ -84,22 +165,3 @@ def installed(delta: HostDelta) -> list[Entry]:
     Agent(switch).apply(delta)
     explicit = (group for group in switch.groups() if group.kind != "all")
     return [*switch.flows(), *explicit, *switch.buckets()]
-
-
-def _entries(
-    flows: Iterable[Row], groups: Iterable[Row], buckets: Iterable[Row], meters: Iterable[Row]
-) -> Iterator[tuple[Row, Entry]]:
-    for row in flows:
-        flow = to_flow(*row)
-        if flow is not None:
-            yield row, flow
-    for row in groups:
-        yield row, to_group(*row)
-    for row in buckets:
-        yield row, to_bucket(*row)
-    for row in meters:
-        yield row, to_meter(*row)
-
-
-def _identity(entry: Entry) -> object:
-    return type(entry), entry.identity

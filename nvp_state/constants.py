@@ -67,9 +67,7 @@ def constant_of(tree: Tree[Token], name: str, field: Field, fail: Fail) -> Test 
 _SETS = {"ADDRESS_SET": "an address set", "PORT_GROUP": "a port group"}
 
 
-def _named_set(
-    token: Token, mask_token: object, name: str, field: Field, fail: Fail
-) -> NamedSet:
+def _named_set(token: Token, mask_token: object, name: str, field: Field, fail: Fail) -> NamedSet:
     wanted = "PORT_GROUP" if field.level == TEXT else "ADDRESS_SET"
     whole = field.level == TEXT or (
         field.level == ORDINAL and field.width in _ADDRESS_WIDTHS and not field.offset

@@ -88,6 +88,8 @@ class Controller:
             for delta in facts:
                 tx.insert_many(delta.table, delta.inserted)
             return tx.prepare()
+        except nlog.ConstraintError as error:
+            raise StateError(_conflicts(error)) from None
         except nlog.TransactionError as error:
             raise StateError([Problem("rules", "", str(error))]) from None
 
@@ -193,6 +195,12 @@ def by_host(
         host: HostDelta(**{name: tuple(rows) for name, rows in lists.items()})
         for host, lists in sorted(parts.items())
     }
+
+
+def _conflicts(error: nlog.ConstraintError) -> list[Problem]:
+    """What rules say of why there cannot be such a network; else which constraint does not hold."""
+    said = [Problem(name, "", text) for name, text in sorted(error.rows.get("conflict", ()))]
+    return said or [Problem("rules", "", str(error))]
 
 
 def _distribute(parts: dict[str, dict[str, list[Row]]], name: str, rows: Iterable[Row]) -> None:

@@ -94,11 +94,14 @@ def _fields_of(entity: Entity) -> dict[str, Any]:
         field.name: _plain(getattr(entity, field.name))
         for field in attrs.fields(type(entity))
         if field.name != entity.owner
-        and getattr(entity, field.name) != (None if field.name in entity.alternatives else field.default)
+        and getattr(entity, field.name)
+        != (None if field.name in entity.alternatives else field.default)
     }
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -5,9 +5,11 @@ flows. `send` puts a real frame into a VIF and tells where copies of it come out
 why. The frame finds its way by the flows alone.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
+from typing import Any
 
 from attrs import frozen
 
@@ -17,12 +19,15 @@ from nvp_state.entities import Host, Port, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
 from nvp_state.records import Record
+from nvp_state.rollout import Latency, Rollout
 from nvp_state.segments import Segments
 from nvp_state.trace import NetworkTrace, Tracer
-from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay
+from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay, fabric
 
 ROUTER = "core"
+GRACE_S = 1.0
 NO_HOST = "is on no host; give its port a `host`"
+NOT_YET = "is not there yet: an earlier change is still on its way; let time pass, with `run`"
 
 
 @frozen
@@ -42,6 +47,10 @@ class Emulation:
             hosts that it lacks are attached to its router `core`, which is added if need be.
         health_interval_s: how often hosts ask, through each tunnel, whether it works, in seconds;
             what they find out is reported to `state`. None: they do not ask.
+        latency: how long a message of the controller to a host takes, in seconds of simulated
+            time, given the host's name; asked anew for each message. None: no time.
+        grace_s: how long a packet can be under way at most, in simulated seconds: flows of an old
+            configuration stay that long.
     """
 
     def __init__(
@@ -50,6 +59,8 @@ class Emulation:
         underlay: Underlay | None = None,
         *,
         health_interval_s: float | None = None,
+        latency: Latency | None = None,
+        grace_s: float = GRACE_S,
     ) -> None:
         self.state = state
         self.fabric = Fabric(
@@ -58,8 +69,13 @@ class Emulation:
         )
         self.fabric.on_health.append(self._report)
         self._agents: dict[str, Agent] = {}
+        self._vifs: dict[str, tuple[str, int]] = {}
+        self._changes: deque[NetworkChange] = deque()
+        self._rollout = Rollout(self.fabric, self._agents, latency, grace_s)
         self._segments = Segments(self.fabric)
         self._tracer = Tracer(state, self.fabric, self._agents, self._segments.beyond)
+        stages: dict[str, int] = dict(state.physical.engine["stage"])
+        self._stamp = stages["stamp"], stages["in_admission"]
         state.listen(self._follow)
 
     def __repr__(self) -> str:
@@ -87,6 +103,25 @@ class Emulation:
             with self.fabric.listening() as deliveries:
                 self._segments.inject(outside.tunnel_key, frame)
         return [Delivery(delivery.port_name, delivery.frame) for delivery in deliveries]
+
+    def inject(self, port: str, frame: bytes) -> None:
+        """Send a frame, and do not wait for what becomes of it. Raises what `send` does."""
+        _require_bytes(frame)
+        self.fabric.inject(*self._location(port), frame)
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Delivery]]:
+        """Collect what comes out while the `with` block lasts, in a list that grows."""
+        deliveries: list[Delivery] = []
+
+        def note(delivery: fabric.Delivery) -> None:
+            deliveries.append(Delivery(delivery.port_name, delivery.frame))
+
+        self.fabric.on_delivery.append(note)
+        try:
+            yield deliveries
+        finally:
+            self.fabric.on_delivery.remove(note)
 
     def trace(self, port: str, frame: bytes) -> NetworkTrace:
         """What `send` would do with a frame: each table, its flow, and the rule that made it.
@@ -135,25 +170,61 @@ class Emulation:
         assert isinstance(record.entity, Port)
         if record.entity.host is None:
             raise StateError([Problem(record.entity.title, "host", NO_HOST)])
-        return record.entity.host, record.ofport
+        if port not in self._vifs:
+            raise StateError([Problem(record.entity.title, "host", NOT_YET)])
+        return self._vifs[port]
 
     def _follow(self, change: NetworkChange) -> None:
-        gone = [*change.entities.removed, *(old for old, _ in change.entities.replaced)]
-        come = [*change.entities.added, *(new for _, new in change.entities.replaced)]
-        for host, delta in change.hosts.items():
-            for _, _, number in delta.tunnels_removed:
-                self.fabric.remove_tunnel(host, number)
-        for record in gone:
-            self._detach(record)
+        self._changes.append(change)
+        if not self._rollout.is_under_way:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Carry the next commit, if there is one: what comes at once, what goes at the end."""
+        if not self._changes:
+            return
+        change = self._changes.popleft()
+        entities = change.entities
+        gone = _places([*entities.removed, *(old for old, _ in entities.replaced)])
+        come = _places([*entities.added, *(new for _, new in entities.replaced)])
+        vifs = _Exchange(gone - come, come - gone)
+        removed = {
+            (host, *row[1:]) for host, it in change.hosts.items() for row in it.tunnels_removed
+        }
+        added = {(host, *row[1:]) for host, it in change.hosts.items() for row in it.tunnels_added}
+        tunnels = _Exchange(removed - added, added - removed)
+        self._detach(vifs.first())
+        self._cut(tunnels.first())
         self._renew_hosts(change)
         self._renew_nics(change)
-        for record in come:
-            self._attach(record)
-        for host, delta in change.hosts.items():
+        for place in sorted(vifs.come):
+            self.fabric.add_vif(*place)
+        for host, remote_ip, number in tunnels.come:
             if host in self._agents:
-                for _, remote_ip, number in delta.tunnels_added:
-                    self.fabric.add_tunnel(host, number, remote_ip)
-                self._agents[host].apply(delta)
+                self.fabric.add_tunnel(host, number, remote_ip)
+
+        def ready() -> None:
+            # A VM that moves is where it was until then.
+            self._vifs.update({name: (host, number) for host, number, name in vifs.come})
+
+        def end() -> None:
+            self._detach(vifs.last())
+            self._cut(tunnels.last())
+            self._begin()
+
+        self._rollout.start(change.hosts, ready, end)
+
+    def _detach(self, places: Iterable[tuple[str, int, str]]) -> None:
+        for host, number, name in places:
+            if self._vifs.get(name) == (host, number):
+                del self._vifs[name]
+            if host in self.fabric.hosts:
+                self.fabric.remove_vif(host, number)
+
+    def _cut(self, tunnels: Iterable[tuple[str, str, int]]) -> None:
+        for host, _, number in tunnels:
+            if host in self.fabric.hosts:
+                self.fabric.remove_tunnel(host, number)
 
     def _report(self, health: TunnelHealth) -> None:
         remotes = (it.name for it in self.fabric.hosts.values() if str(it.ip) == health.remote)
@@ -178,29 +249,59 @@ class Emulation:
                 if ROUTER not in self.fabric.underlay:
                     self.fabric.underlay.add_router(ROUTER)
                 self.fabric.underlay.add_host(host.name, ROUTER)
-            self._agents[host.name] = Agent(self.fabric.add_host(host.name, host.ip))
+            agent = Agent(self.fabric.add_host(host.name, host.ip), self._stamp)
+            self._agents[host.name] = agent
+            self._rollout.greet(agent)
             self.fabric.hosts[host.name].answer = answer
 
     def _renew_nics(self, change: NetworkChange) -> None:
         hosts = [*_hosts(change.entities.added)]
         for old, new in change.entities.replaced:
-            if isinstance(old.entity, Host) and isinstance(new.entity, Host):
-                if old.entity.networks != new.entity.networks:
-                    self._segments.leave(new.entity.name)
-                    hosts.append(new.entity)
+            before, after = old.entity, new.entity
+            if not isinstance(before, Host) or not isinstance(after, Host):
+                continue
+            if before.networks != after.networks:
+                self._segments.leave(after.name)
+                hosts.append(after)
         for host in hosts:
             records = ((it, self.state.record("physical-network", it)) for it in host.networks)
             self._segments.join(host.name, [(it, at.tunnel_key) for it, at in records if at])
 
-    def _attach(self, record: Record) -> None:
-        port = record.entity
-        if isinstance(port, Port) and port.host is not None:
-            self.fabric.add_vif(port.host, record.ofport, port.name)
 
-    def _detach(self, record: Record) -> None:
-        port = record.entity
-        if isinstance(port, Port) and port.host is not None:
-            self.fabric.remove_vif(port.host, record.ofport)
+@frozen
+class _Exchange:
+    """What is attached to switches, as (host, …): what goes and what comes in its place.
+
+    What has a number that is needed goes first, all else last.
+    """
+
+    gone: set[tuple[Any, ...]]
+    come: set[tuple[Any, ...]]
+
+    def first(self) -> list[tuple[Any, ...]]:
+        """What must go before anything comes."""
+        return sorted(it for it in self.gone if _number(it) in self._wanted())
+
+    def last(self) -> list[tuple[Any, ...]]:
+        """What may stay until the end."""
+        return sorted(it for it in self.gone if _number(it) not in self._wanted())
+
+    def _wanted(self) -> set[tuple[str, int]]:
+        return {_number(it) for it in self.come}
+
+
+def _number(attached: tuple[Any, ...]) -> tuple[str, int]:
+    """The host, and the number of the port there."""
+    return attached[0], next(it for it in attached if isinstance(it, int))
+
+
+def _places(records: Iterable[Record]) -> set[tuple[Any, ...]]:
+    """Where the VIFs of ports are: the host, the number there, the port."""
+    return {
+        (record.entity.host, record.ofport, record.entity.name)
+        for record in records
+        if isinstance(record.entity, Port) and record.entity.host is not None
+    }
 
 
 def require(state: NetworkState, kind: str, name: str) -> Record:

@@ -23,6 +23,8 @@ business.
                acl_group_port(acl, number, clause, side, group)
                acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
+               datapath_tenant(datapath, tenant)             of switches, and routers that have one
+               router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
@@ -31,6 +33,10 @@ business.
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
+               dhcp4(id, ls, prefix, server, server_mac)  dhcp6(id, ls, prefix, server_mac)
+               dhcp_option(options, name, value)  dhcp_stateless(options)
+               dns_record(id, ls, name, address)
+               advertised(port, mode)  advertised_option(port, name, value)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -38,7 +44,8 @@ business.
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
-`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id reads `switch:direction:priority:match`.
+`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id
+reads `switch:direction:priority:match`.
 
 Invariant: the deltas of successive changes add up to the facts of all records; a row is never in
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
@@ -53,8 +60,11 @@ from attrs import frozen
 
 from nvp_state.entities import (
     DISCARD,
+    STATELESS,
     Acl,
     AddressSet,
+    DhcpOptions,
+    DnsRecord,
     Entity,
     Host,
     Meter,
@@ -64,6 +74,7 @@ from nvp_state.entities import (
     PortGroup,
     Route,
     Router,
+    RouterAdvertisement,
     RouterPort,
     Switch,
     Uplink,
@@ -140,6 +151,7 @@ def _network_facts(network: PhysicalNetwork, record: Record) -> Iterator[Fact]:
 
 def _switch_facts(switch: Switch, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "logical_switch", (switch.name, record.tunnel_key))
+    yield Fact(LOGICAL, "datapath_tenant", (switch.name, switch.tenant))
     if switch.replication == "service-node":
         yield Fact(PHYSICAL, "served", (switch.name,))
 
@@ -176,6 +188,10 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
 
 def _router_facts(router: Router, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "logical_router", (router.name, record.tunnel_key))
+    if router.tenant is not None:
+        yield Fact(LOGICAL, "datapath_tenant", (router.name, router.tenant))
+    for tenant in router.shared_with:
+        yield Fact(LOGICAL, "router_shared", (router.name, tenant))
 
 
 def _router_port_facts(port: RouterPort, record: Record) -> Iterator[Fact]:
@@ -281,8 +297,8 @@ def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
             if named.name.startswith("@"):
                 yield Fact(LOGICAL, "acl_group_port", (*here, clause.field, it))
             else:
-                row = (*here, clause.field, it, named.inside)
-                yield Fact(LOGICAL, "acl_address", row)
+                where: Row = (*here, clause.field, it, named.inside)
+                yield Fact(LOGICAL, "acl_address", where)
 
 
 def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:
@@ -299,6 +315,37 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
+def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
+    name, server = readable(told.key), told.options["server_id"]
+    row = (name, told.switch, told.prefix, server)
+    if told.version == 4:
+        yield Fact(LOGICAL, "dhcp4", (*row, told.options["server_mac"].lower()))
+    else:
+        yield Fact(LOGICAL, "dhcp6", (*row[:-1], server.lower()))
+        if told.options.get(STATELESS) == "true":
+            yield Fact(LOGICAL, "dhcp_stateless", (name,))
+    for option, value in told.told:
+        yield Fact(LOGICAL, "dhcp_option", (name, option, value))
+
+
+def _dns_facts(known: DnsRecord, _: Record) -> Iterator[Fact]:
+    for address in known.addresses:
+        row = (readable(known.key), known.switch, known.name, address)
+        yield Fact(LOGICAL, "dns_record", row)
+
+
+def _advertisement_facts(told: RouterAdvertisement, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "advertised", (told.port, told.address_mode))
+    options = {
+        "mtu": str(told.mtu or ""),
+        "dns_server": ",".join(told.dns_servers),
+        "domain_search": ",".join(told.domain_search),
+    }
+    for name, value in options.items():
+        if value:
+            yield Fact(LOGICAL, "advertised_option", (told.port, name, value))
+
+
 _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     PhysicalNetwork: _network_facts,
     Host: _host_facts,
@@ -313,4 +360,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     PortGroup: _port_group_facts,
     Meter: _meter_facts,
     Acl: _acl_facts,
+    DhcpOptions: _dhcp_facts,
+    DnsRecord: _dns_facts,
+    RouterAdvertisement: _advertisement_facts,
 }

@@ -14,7 +14,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nvp_state.segments import NIC_FIRST
-from vswitch_sim import FIELDS, Action, Bucket, Flow, Group, GroupType, Output, Resubmit, SetField
+from vswitch_sim import (
+    FIELDS,
+    Action,
+    Bucket,
+    Controller,
+    Flow,
+    Group,
+    GroupType,
+    Output,
+    Resubmit,
+    SetField,
+)
 
 if TYPE_CHECKING:
     from nvp_state.network import NetworkState
@@ -117,7 +128,18 @@ class Names:
         return name if field in {"metadata", "group"} else self._datapath_of.get(name or "")
 
     def _to(self, host: str, entry: Flow | Bucket) -> str:
-        return f" -> {', '.join(self._actions(host, entry)) or 'drop'}"
+        parts = (
+            self._asked(action) if isinstance(action, Controller) else text
+            for action, text in zip(entry.actions, self._actions(host, entry), strict=True)
+        )
+        return f" -> {', '.join(parts) or 'drop'}"
+
+    def _asked(self, action: Controller) -> str:
+        """What a controller gets, without the octets in which Open vSwitch tells it."""
+        if action.table is None:
+            return f"controller({action.reason})"
+        after = _named(str(action.table), self.stages.get(action.table))
+        return f"controller({action.reason}), answer to {after}"
 
     def _match(self, host: str, flow: Flow) -> Iterator[str]:
         for part in str(flow.match).split(",") if flow.match.fields else ():
@@ -141,6 +163,8 @@ class Names:
                 return self._name(host, "in_port", port)
             case Group(group=group):
                 return self._name(host, "group", group)
+            case Controller(reason=reason):
+                return reason
         return None
 
     def _name(self, host: str, field: str, value: int) -> str | None:

@@ -34,8 +34,15 @@ _KINDS = {
     "address_set": ("address-set",),
     "address_set_mac": ("address-set",),
     "address_set_prefix": ("address-set",),
+    "advertised": ("router-advertisement",),
+    "advertised_option": ("router-advertisement",),
     "datapath": ("switch", "router"),
+    "dhcp4": ("dhcp-options",),
+    "dhcp6": ("dhcp-options",),
+    "dhcp_option": ("dhcp-options",),
+    "dhcp_stateless": ("dhcp-options",),
     "dnat": ("nat",),
+    "dns_record": ("dns-record",),
     "gateway": ("uplink", "router-port"),
     "gateway_binding": ("router-port",),
     "gateway_port": ("router-port",),
@@ -88,7 +95,10 @@ class Origin:
 
     def __str__(self) -> str:
         because = f" because of {', '.join(self.because)}" if self.because else ""
-        return f"[{' via '.join(reversed(self.rules))}]{because}"
+        return f"[{' via '.join(reversed(self.rules)) or 'agent'}]{because}"
+
+
+OLD = Origin(("an earlier configuration, or the rollout of this one",))
 
 
 def origin_of(state: "NetworkState", host: str, table: str, row: Row) -> Origin:

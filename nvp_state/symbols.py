@@ -42,16 +42,16 @@ def _arp(name: str) -> dict[str, Field]:
 
 
 def _ports(name: str) -> dict[str, Field]:
-    return {
-        f"{name}.{end}": Field(f"{name}_{end}", 16, requires=name) for end in ("src", "dst")
-    }
+    return {f"{name}.{end}": Field(f"{name}_{end}", 16, requires=name) for end in ("src", "dst")}
 
 
 def _states() -> dict[str, Field]:
     bits = {"new": 0, "est": 1, "rel": 2, "rpl": 3, "inv": 4, "snat": 6, "dnat": 7}
     return {
         "ct.trk": Field("ct_state", 1, offset=5),
-        **{f"ct.{name}": Field("ct_state", 1, ORDINAL, "ct.trk", bit) for name, bit in bits.items()},
+        **{
+            f"ct.{name}": Field("ct_state", 1, ORDINAL, "ct.trk", bit) for name, bit in bits.items()
+        },
     }
 
 

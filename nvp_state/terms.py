@@ -70,7 +70,9 @@ def terms_of(box: Box) -> Iterator[Term]:
         for name, _, _ in condition
     }
     apart = sorted(
-        field for field, tests in box.bits.items() if len(tests) > 1 and field in needed | _SPELT_OUT
+        field
+        for field, tests in box.bits.items()
+        if len(tests) > 1 and field in needed | _SPELT_OUT
     )
     for chosen in product(*(sorted(box.bits[field], key=_in_order) for field in apart)):
         single = dict(zip(apart, chosen, strict=True))

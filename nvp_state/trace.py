@@ -20,11 +20,10 @@ from attrs import evolve, field, frozen
 
 from nvp_state.answers import answer
 from nvp_state.names import Names
-from nvp_state.origin import Origin, origin_of
+from nvp_state.origin import OLD, Origin, origin_of
 from vswitch_sim import (
     Bucket,
     Controller,
-    Egress,
     Fabric,
     Flow,
     PacketIn,
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
 # The limits of the fabric: beyond them a frame loops.
 LINKS_MAX = 16
 ANSWERS_MAX = 16
+
+STAMP = "stamp"
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -52,6 +53,9 @@ _SHOWN_BY_STEPS = frozenset(
 )
 
 Place = tuple[str, int]
+
+# Of flows for packets that came in before a change was everywhere.
+OLD = Origin((), ("the configuration before",))
 
 
 @frozen
@@ -86,15 +90,16 @@ class Step:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on."""
+        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on.
+
+        That a packet gets the version of the configuration decides nothing, either.
+        """
         entry = self.entry
-        return (
-            isinstance(entry, Flow)
-            and entry.priority == 0
-            and len(entry.actions) == 1
-            and isinstance(entry.actions[0], Resubmit)
-            and not self.notes
-        )
+        if not isinstance(entry, Flow) or self.notes:
+            return False
+        *rest, last = entry.actions or [None]
+        is_plain = entry.priority == 0 and not rest
+        return isinstance(last, Resubmit) and (is_plain or self.stage == STAMP)
 
     @property
     def drops(self) -> bool:
@@ -159,8 +164,6 @@ class Hop:
                 yield from step.lines("  ")
         for reason in self.drops:
             yield f"  dropped: {reason}"
-        for reason in self.unanswered:
-            yield f"  dropped: no answer by {reason}"
         for host in self.lost:
             yield f"  lost: the underlay has no route to {host}"
 
@@ -191,6 +194,8 @@ class NetworkTrace:
 
     def _verdicts(self) -> Iterator[str]:
         for hop in self.hops:
+            for reason in hop.unanswered:
+                yield f"dropped on {hop.host}: no answer by {reason}"
             for step in hop.steps:
                 if step.drops:
                     where = f"dropped on {hop.host} in {step.stage}"
@@ -293,9 +298,7 @@ class Tracer:
             # In no time, so that they come before what is in tunnels.
             waiting.extendleft(reversed([it for it in answers if it is not None]))
             unanswered = tuple(
-                it.reason
-                for it, made in zip(trace.waiting, answers, strict=True)
-                if made is None
+                it.reason for it, made in zip(trace.waiting, answers, strict=True) if made is None
             )
             hops.append(teller.hop(switch, arrival, trace, tuple(lost), unanswered))
         return NetworkTrace(tuple(hops), tuple(ports))
@@ -366,7 +369,8 @@ class _Teller:
         text: str,
         actions: tuple[TraceAction, ...],
     ) -> Step:
-        notes = tuple(f"{_shown(done)}: {done.note}" for done in actions if done.note)
+        odd = (it for it in actions if it.note and not isinstance(it.action, Controller))
+        notes = tuple(f"{it.action}: {it.note}" for it in odd)
         return Step(depth, stage, entry, text, notes, self._origin(host, entry))
 
     def _origin(self, host: str, entry: Flow | Bucket) -> Origin:
@@ -374,13 +378,9 @@ class _Teller:
         if known is None:
             table = "physical_flow" if isinstance(entry, Flow) else "physical_bucket"
             row = self._agents[host].row_of(entry)
-            known = self._origins[host, entry] = origin_of(self._state, host, table, row)
+            known = OLD if row is None else origin_of(self._state, host, table, row)
+            self._origins[host, entry] = known
         return known
-
-
-def _shown(done: TraceAction) -> str:
-    """An action in a note, whose text repeats what a controller is asked."""
-    return "controller" if isinstance(done.action, Controller) else str(done.action)
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -101,8 +101,9 @@ class ControlSocket:
     a trace costs with it, 1.3 are that.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, answer_seconds_max: float | None = None) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(answer_seconds_max)
         self._socket.connect(str(path))
 
     def close(self) -> None:
@@ -110,7 +111,10 @@ class ControlSocket:
         self._socket.close()
 
     def call(self, command: str, arguments: Sequence[Any]) -> Any:
-        """What the other side answers; DaemonError if that is an error."""
+        """What the other side answers; DaemonError if that is an error.
+
+        TimeoutError if there is no answer in time, or another OSError if the other side has ended.
+        """
         request = {"id": 0, "method": command, "params": arguments}
         self._socket.sendall(json.dumps(request).encode())
         received = b""

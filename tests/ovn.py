@@ -21,6 +21,7 @@ some 25 ms if it is in different connection states at different places.
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from attrs import frozen
 from tests.daemons import QUIET, ControlSocket, DaemonError, Daemons, await_socket
 from tests.ovn_connections import Connections
 from tests.ovn_document import ROOTS, operations, peers
-from tests.ovn_packets import Packet, kind, microflow, read
+from tests.ovn_packets import ARP, IP4, IP6, RST, Packet, kind, microflow, read
 from tests.ovn_trace import Crossing, Reading, WrongState
 
 PROGRAMS = ("ovsdb-server", "ovn-northd", "ovn-trace", "ovs-appctl")
@@ -47,7 +48,9 @@ STATES_TOLD = 20000
 ESTABLISHED = "est"  # what ovn-trace assumes when it is told nothing
 EXHAUSTED = "default (use --ct"
 LOAD_MS_MAX = 60000
-LIMITED = ("prlimit", f"--as={4 << 30}")  # bytes; a packet that is copied without end ends it
+ANSWER_SECONDS_MAX = 60
+# Bytes and seconds of a tracer that copies a packet without end: nobody may be left to end it.
+LIMITED = ("prlimit", f"--as={4 << 30}", "--cpu=600")
 
 
 @frozen
@@ -186,16 +189,16 @@ class Ovn(Daemons):
 
     def _tracer(self, state: str) -> ControlSocket:
         if state not in self._tracers:
-            at = self.folder / f"trace-{state.replace(',', '-')}"
-            at.with_suffix(".log").unlink(missing_ok=True)
+            control, log = self._place(state, ".ctl"), self._place(state, ".log")
+            for old in (control, log):
+                old.unlink(missing_ok=True)
             told = [] if state == ESTABLISHED else [f"--ct={state}"] * STATES_TOLD
-            options = (f"--unixctl={at}.ctl", f"--log-file={at}.log", "--detach", *QUIET)
-            self.run(*LIMITED, "ovn-trace", f"--db={self.south}", *options, *told)
-            await_socket(Path(f"{at}.ctl"))
-            self._tracers[state] = ControlSocket(Path(f"{at}.ctl"))
-            unread = [
-                line for line in Path(f"{at}.log").read_text().splitlines() if "|WARN|" in line
-            ]
+            options = [f"--unixctl={control}", f"--log-file={log}", "--detach", *QUIET]
+            options += [f"--pidfile={self._place(state, '.pid')}", "--overwrite-pidfile", *told]
+            self.run(*LIMITED, "ovn-trace", f"--db={self.south}", *options)
+            await_socket(control)
+            self._tracers[state] = ControlSocket(control, ANSWER_SECONDS_MAX)
+            unread = [line for line in log.read_text().splitlines() if "|WARN|" in line]
             if any("failed" in line for line in unread):
                 raise DaemonError("\n".join(unread))
         return self._tracers[state]
@@ -205,9 +208,11 @@ class Ovn(Daemons):
             self._end_tracer(state)
 
     def _end_tracer(self, state: str) -> None:
-        tracer = self._tracers.pop(state)
-        tracer.call("exit", [])
-        tracer.close()
+        self._tracers.pop(state).close()
+        os.kill(int(self._place(state, ".pid").read_text()), signal.SIGKILL)
+
+    def _place(self, state: str, suffix: str) -> Path:
+        return self.folder / f"trace-{state.replace(',', '-')}{suffix}"
 
 
 class OvnNetwork:
@@ -220,6 +225,8 @@ class OvnNetwork:
         self._prefix = prefix
         acls = document.get("acls", ())
         self._stateful = any(acl["action"] == "allow-related" for acl in acls)
+        ports = [port for switch in document["switches"] for port in switch.get("ports", ())]
+        self._sendable = {port["name"]: _sendable(port) for port in ports if _sendable(port)}
         joined = peers(document)
         self._peers = {prefix + name: prefix + other for name, other in joined.items()}
 
@@ -229,7 +236,10 @@ class OvnNetwork:
 
     def send(self, port: str, frame: bytes) -> list[Delivered]:
         """Where a frame comes out that the VM at a logical port sends, and how."""
-        outputs = self._follow(Crossing(read(frame), inport=self._prefix + port))
+        packet = read(frame)
+        if packet["eth.type"] not in self._sendable.get(port, {packet["eth.type"]}):
+            return []
+        outputs = self._follow(Crossing(packet, inport=self._prefix + port))
         return [Delivered(name.removeprefix(self._prefix), packet) for name, packet in outputs]
 
     def trace(self, port: str, frame: bytes, *states: str) -> str:
@@ -237,10 +247,12 @@ class OvnNetwork:
         return self._ovn.trace(_flow(self._prefix + port, read(frame)), states)
 
     def _follow(self, start: Crossing) -> list[tuple[str, Packet]]:
-        reading = self._read(start)
-        outputs: list[tuple[str, Packet]] = list(reading.outputs)
-        for crossing in reading.crossings:
-            outputs += self._follow(crossing)
+        outputs: list[tuple[str, Packet]] = []
+        waiting = [start]
+        while waiting:
+            reading = self._read(waiting.pop())
+            outputs += reading.outputs
+            waiting += reversed(reading.crossings)
         return outputs
 
     def _read(self, at: Crossing) -> Reading:
@@ -262,6 +274,9 @@ class OvnNetwork:
 
 
 def _flow(inport: str, packet: Packet) -> str:
+    """The microflow of a packet; a reset has no other flag, or ovn-trace would reject it too."""
+    if int(packet.get("tcp.flags", "0")) & RST:
+        packet = {**packet, "tcp.flags": str(RST)}
     return f'inport == "{inport}" && {microflow(packet)}'
 
 
@@ -274,3 +289,14 @@ def _spared(actions: str) -> str:
     """
     actions = actions.replace("nd_na_router", "nd_na")
     return re.sub(r"(nd_ns \{[^}]*?) output; \}", r"\1 }", actions)
+
+
+def _sendable(port: Mapping[str, Any]) -> set[str]:
+    """The Ethernet types that a guarded port with addresses may send, no others; none: all.
+
+    So it is in the flows that ovn-controller makes for port security (controller/lflow.c);
+    `ovn-trace` lets other types through.
+    """
+    if not port.get("port_security", True):
+        return set()
+    return ({IP4, ARP} if port.get("ip") else set()) | ({IP6} if port.get("ip6") else set())

@@ -116,7 +116,7 @@ class _Northbound:
         for acl in self._acls:
             if acl.get(where) == name:
                 row = {field: acl[field] for field in ("direction", "priority", "action")}
-                row["match"] = _NAMES.sub(self._prefixed, acl["match"])
+                row["match"] = f"({_NAMES.sub(self._prefixed, acl['match'])})"
                 rows.append(self._insert("ACL", None, **row))
         return _set(rows)
 

@@ -18,6 +18,7 @@ Packet = Mapping[str, str]
 ARP, IP4, IP6 = "0x806", "0x800", "0x86dd"
 TRANSPORTS = {6: "tcp", 17: "udp", 132: "sctp"}
 ICMP, ICMP6 = 1, 58
+RST = 4
 _TAGS = {0x8100}
 
 
@@ -119,7 +120,7 @@ def kind(packet: Packet) -> str:
                 if f"{name}.type" in packet:
                     return f"{name} {packet[f'{name}.type']}/{packet[f'{name}.code']}"
             proto = int(packet["ip.proto"])
-            if proto == 6 and int(packet["tcp.flags"]) & 4:
+            if proto == 6 and int(packet["tcp.flags"]) & RST:
                 return "tcp reset"
             return TRANSPORTS.get(proto, f"ip {proto}")
     return f"ethernet {packet['eth.type']}"

@@ -115,16 +115,18 @@ def parse(text: str) -> list[Node]:
 class _Scope:
     """Where in the pipelines a packet is, and what is in its fields and registers.
 
-    `tracked` is the connection state that the trace believes it to have. `strayed` tells that it
-    is another packet than the trace believes.
+    `tracked` tells that the trace believes it to have a connection state, `strayed` that it is
+    another packet than the trace believes, `crossing` that it just left by a patch port.
     """
 
     fields: dict[str, str]
+    name: str = ""
     about: Packet | None = None
     zone: str = ""
     tracked: bool = False
     strayed: bool = False
     rejected: bool = False
+    crossing: bool = False
 
     def copy(self) -> "_Scope":
         return evolve(self, fields=dict(self.fields))
@@ -165,46 +167,51 @@ class Reading:
             WrongState: the trace assumed another connection state than there is.
             TraceError: the trace has an action that is unknown here.
         """
-        self._block(parse(text), self._start)
+        stack = [(iter(parse(text)), self._start)]
+        while stack:
+            nodes, scope = stack[-1]
+            node = next(nodes, None)
+            if node is None:
+                stack.pop()
+                self._leave(scope)
+                continue
+            inner = self._step(node, scope)
+            if inner is not None:
+                stack.append((iter(node.nodes), inner))
 
-    def _block(self, nodes: list[Node], scope: _Scope) -> None:
-        crossing = False
-        for text, inner in nodes:
-            if inner and crossing and text.startswith("ingress("):
-                self._cross(text, inner, scope)
-            elif inner or text.startswith(("ingress(", "egress(")):
-                self._enter(text, inner, scope)
-            else:
-                self._act(text, scope)
-            if output := _OUTPUT.fullmatch(text):
-                crossing = output[2] == "patch"
-                if not crossing:
-                    self.outputs.append((output[1], scope.packet))
+    def _step(self, node: Node, scope: _Scope) -> _Scope | None:
+        """Do what a line says; the scope of the lines within it, if they are to be executed."""
+        if node.nodes or node.text.startswith(("ingress(", "egress(")):
+            return self._enter(node.text, scope)
+        self._act(node.text, scope)
+        if output := _OUTPUT.fullmatch(node.text):
+            scope.crossing = output[2] == "patch"
+            if not scope.crossing:
+                self.outputs.append((output[1], scope.packet))
+        return None
 
-    def _cross(self, text: str, inner: list[Node], scope: _Scope) -> None:
-        if not scope.tracked and not scope.strayed:
-            self._enter(text, inner, scope)
-            return
-        place = _SCOPE.match(text)
-        assert place
-        self.crossings.append(Crossing(scope.packet, inport=place[2], about=scope.about))
-
-    def _enter(self, text: str, inner: list[Node], outer: _Scope) -> None:
+    def _enter(self, text: str, outer: _Scope) -> _Scope | None:
         scope = outer.copy()
-        name = text.partition("(")[0]
+        scope.name = name = text.partition("(")[0]
         if place := _SCOPE.match(text):
+            if outer.crossing and (outer.tracked or outer.strayed):
+                crossing = Crossing(scope.packet, inport=place[2], about=scope.about)
+                self.crossings.append(crossing)
+                return None
             scope.zone = place[2] if place[1] == "ingress" else place[3]
         elif tracked := _TRACKED.match(text):
             self._track(set(tracked[1].split("|")) - {"trk"}, scope)
         elif name in _ANSWERS_TO_IP and "ip.proto" not in scope.fields:
-            return
+            return None
         elif name in _TRANSFORMATIONS:
             _TRANSFORMATIONS[name](scope)
         elif name not in {"multicast", "clone"} and not name.startswith("ct_commit_nat"):
             raise TraceError(f"{text} {{ … }} is unknown")
-        scope.rejected = False
-        self._block(inner, scope)
-        if name == "nd_ns":
+        scope.rejected = scope.crossing = False
+        return scope
+
+    def _leave(self, scope: _Scope) -> None:
+        if scope.name == "nd_ns":
             outport = scope.fields["outport"].strip('"')
             self.crossings.append(Crossing(scope.packet, outport=outport))
 

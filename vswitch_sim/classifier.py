@@ -177,9 +177,7 @@ class _Subtable:
     def priority_max(self) -> int:
         return max(self.priorities)
 
-    def find(
-        self, version: int, key: int, parts: list[FlowEntry]
-    ) -> tuple[FlowEntry | None, int]:
+    def find(self, version: int, key: int, parts: list[FlowEntry]) -> tuple[FlowEntry | None, int]:
         """The entry that hits, and the bits that were read.
 
         Entries with clauses of conjunctions that outrank it come to `parts`.
@@ -284,9 +282,7 @@ class Classifier:
                 return Found(entry, read, tuple(tried), tuple(met), floor)
         return Found(plain, read, tuple(tried), tuple(met))
 
-    def _scan(
-        self, version: int, key: int, parts: list[FlowEntry]
-    ) -> tuple[FlowEntry | None, int]:
+    def _scan(self, version: int, key: int, parts: list[FlowEntry]) -> tuple[FlowEntry | None, int]:
         """The plain entry of highest rank that covers a key, and the bits that were read.
 
         Entries with clauses come to `parts`, at least those that outrank it.

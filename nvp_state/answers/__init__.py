@@ -12,9 +12,15 @@ that the flow names; or none, and the packet is gone.
     nd_na mac=MAC [router]                      a neighbour advertisement, to who solicits one
     arp_request                                 an ARP request for reg0, from reg1
     nd_ns                                       a neighbour solicitation for xxreg0, from xxreg1
+    ra mac=MAC mode=MODE [prefix=P,…] [mtu=N] [dns_server=IP,…] [domain_search=NAME,…]
+                                                a router advertisement, to who solicits one
+    dhcp4 offer=IP server_id=IP server_mac=MAC [option=value …]
+    dhcp6 server_id=MAC [offer=IP] [option=value …]
+                                                what a DHCP server grants (`dhcp_options`)
+    dns NAME=IP,… …                             the addresses of a name, and names of an address
 
-Every answer depends on the packet and its registers alone. A broken packet has no answer; none
-makes `answer` raise.
+What the last three cannot answer goes on as it is. Every answer depends on the packet and its
+registers alone. A broken packet has none, and makes nothing raise.
 
 Cost: packets are read and built by scapy, about a millisecond each. It is loaded with the first.
 """

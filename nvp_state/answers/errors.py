@@ -6,9 +6,9 @@ than one machine, or what came from none in particular (RFC 1122, section 3.2.2;
 section 2.4e), and no reset of a reset (RFC 9293, section 3.10.7.1).
 """
 
-from scapy.layers.inet import ICMP, IP, TCP
-from scapy.layers.inet6 import ICMPv6Unknown, IPv6
-from scapy.packet import Packet, Raw
+from scapy.layers.inet import ICMP, TCP
+from scapy.layers.inet6 import ICMPv6Unknown
+from scapy.packet import Raw
 
 from nvp_state.answers.frames import Received
 from nvp_state.answers.reasons import ERRORS, IcmpError, Reject, TcpReset
@@ -30,12 +30,10 @@ def icmp_error(answer: IcmpError, about: Received) -> bytes | None:
         return None
     room = _ERROR_BYTES_MAX[about.version] - _HEADER_BYTES[about.version] - _ICMP_BYTES
     quoted = about.octets[:room]
-    source = answer.source or str(about.destination)
+    head = about.answering(answer.ttl, answer.source)
     if about.version == 4:
-        head = IP(src=source, dst=str(about.source), ttl=answer.ttl, id=0, flags="DF")
         told = ICMP(type=answer.type, code=answer.code, nexthopmtu=answer.mtu)
         return about.back(head / told / Raw(quoted))
-    head = IPv6(src=source, dst=str(about.source), hlim=answer.ttl)
     body = answer.mtu.to_bytes(4, "big") + quoted
     return about.back(head / ICMPv6Unknown(type=answer.type, code=answer.code, msgbody=body))
 
@@ -61,7 +59,7 @@ def tcp_reset(answer: TcpReset, about: Received) -> bytes | None:
         reset.flags, reset.seq, reset.ack = "R", segment.ack, 0
     else:
         reset.flags, reset.seq, reset.ack = "RA", 0, (segment.seq + length) % (1 << 32)
-    return about.back(_answering(about, answer.ttl) / reset)
+    return about.back(about.answering(answer.ttl) / reset)
 
 
 def reject(_: Reject, about: Received) -> bytes | None:
@@ -72,14 +70,6 @@ def reject(_: Reject, about: Received) -> bytes | None:
     if about.version == 4:
         return icmp_error(IcmpError(4, 3, 3 if is_udp else 1), about)
     return icmp_error(IcmpError(6, 1, 4 if is_udp else 1), about)
-
-
-def _answering(about: Received, ttl: int) -> Packet:
-    """The IP header of what the packet's destination answers."""
-    source, destination = str(about.destination), str(about.source)
-    if about.version == 4:
-        return IP(src=source, dst=destination, ttl=ttl, id=0, flags="DF")
-    return IPv6(src=source, dst=destination, hlim=ttl)
 
 
 def _may_be_reported(answer: IcmpError, about: Received) -> bool:

@@ -83,6 +83,13 @@ class Received:
         limited_broadcast = self.destination == IPv4Address(0xFFFFFFFF)
         return self.link.is_to_group or self.destination.is_multicast or limited_broadcast
 
+    def answering(self, ttl: int, source: str | None = None) -> Packet:
+        """The IP header of an answer, from the packet's destination if no source is said."""
+        source = str(self.destination) if source is None else source
+        if self.version == 4:
+            return IP(src=source, dst=str(self.source), ttl=ttl, id=0, flags="DF")
+        return IPv6(src=source, dst=str(self.source), hlim=ttl)
+
     def back(self, packet: Packet) -> bytes:
         """The frame of a packet that goes where this one came from."""
         return frame_of(self.link, packet, self.link.source, self.link.destination)

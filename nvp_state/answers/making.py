@@ -3,15 +3,19 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nvp_state.answers import errors, neighbours
+from nvp_state.answers import dhcp4, dhcp6, dns, errors, neighbours, routers
 from nvp_state.answers.frames import Received, received
 from nvp_state.answers.reasons import (
     Answer,
     ArpRequest,
+    Dhcp4,
+    Dhcp6,
+    Dns,
     IcmpError,
     NeighbourAdvertisement,
     NeighbourSolicitation,
     Reject,
+    RouterAdvertisement,
     TcpReset,
 )
 from vswitch_sim import PacketIn
@@ -27,6 +31,14 @@ _OF_PACKETS: Mapping[type, Callable[[Any, Received], bytes | None]] = {
     TcpReset: errors.tcp_reset,
     Reject: errors.reject,
     NeighbourAdvertisement: neighbours.advertisement,
+    RouterAdvertisement: routers.advertisement,
+}
+
+# Of those that let a packet pass which they have no answer to.
+_OF_SERVICES: Mapping[type, Callable[[Any, Received], bytes | None]] = {
+    Dhcp4: dhcp4.reply,
+    Dhcp6: dhcp6.reply,
+    Dns: dns.reply,
 }
 
 
@@ -35,4 +47,7 @@ def make(answer: Answer, packet_in: PacketIn) -> bytes | None:
     if type(answer) in _OF_REGISTERS:
         return _OF_REGISTERS[type(answer)](answer, packet_in)
     about = received(packet_in)
+    if type(answer) in _OF_SERVICES:
+        made = None if about is None else _OF_SERVICES[type(answer)](answer, about)
+        return packet_in.frame if made is None else made
     return None if about is None else _OF_PACKETS[type(answer)](answer, about)

@@ -13,10 +13,10 @@ from scapy.layers.l2 import ARP
 
 from nvp_state.answers.frames import ARP_TYPE, Received, frame_of, link_of
 from nvp_state.answers.reasons import ArpRequest, NeighbourAdvertisement, NeighbourSolicitation
+from nvp_state.answers.routers import ALL_NODES, ALL_NODES_MAC
 from vswitch_sim import PacketIn
 
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
-_ALL_NODES, _ALL_NODES_MAC = "ff02::1", "33:33:00:00:00:01"
 _SOLICITED_NODES = int(IPv6Address("ff02::1:ff00:0"))
 _IP6_TYPE = 0x86DD
 
@@ -33,7 +33,7 @@ def advertisement(answer: NeighbourAdvertisement, about: Received) -> bytes | No
     is_probe = about.source.is_unspecified
     destination, mac = str(about.source), about.link.source
     if is_probe:
-        destination, mac = _ALL_NODES, _ALL_NODES_MAC
+        destination, mac = ALL_NODES, ALL_NODES_MAC
     told = (
         IPv6(src=str(target), dst=destination, hlim=255)
         / ICMPv6ND_NA(R=int(answer.router), S=int(not is_probe), O=1, tgt=str(target))

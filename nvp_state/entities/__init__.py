@@ -3,6 +3,7 @@
     switching    hosts, logical switches, their ports
     routing      logical routers, their ports, routes
     access       access rules, and the address sets, port groups and meters that they name
+    services     DHCP options, DNS records, router advertisements
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
 what it refers to, whether it is numbered) the class says itself (see `base`).
@@ -12,25 +13,37 @@ from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.services import (
+    STATELESS,
+    DhcpOptions,
+    DnsRecord,
+    Options,
+    RouterAdvertisement,
+)
 from nvp_state.entities.switching import Host, PhysicalNetwork, Port, Switch, Uplink
 from nvp_state.errors import did_you_mean
 
 __all__ = [
     "DISCARD",
     "KINDS",
+    "STATELESS",
     "Acl",
     "AddressSet",
+    "DhcpOptions",
+    "DnsRecord",
     "Entity",
     "Host",
     "Key",
     "Meter",
     "Nat",
+    "Options",
     "PhysicalNetwork",
     "Port",
     "PortGroup",
     "Reference",
     "Route",
     "Router",
+    "RouterAdvertisement",
     "RouterPort",
     "Switch",
     "Uplink",
@@ -56,6 +69,9 @@ KINDS: dict[str, type[Entity]] = {
         PortGroup,
         Meter,
         Acl,
+        DhcpOptions,
+        DnsRecord,
+        RouterAdvertisement,
     )
 }
 """The kinds of entities, those that are referred to before those that refer to them."""

@@ -122,9 +122,7 @@ class Acl(Entity):
     port_group: str | None = field(
         default=None, kw_only=True, metadata=checked(optional(checks.word), "port-group")
     )
-    tier: int = field(
-        default=0, kw_only=True, metadata=checked(checks.number(0, TIER_MAX))
-    )
+    tier: int = field(default=0, kw_only=True, metadata=checked(checks.number(0, TIER_MAX)))
     name: str | None = field(default=None, kw_only=True, metadata=checked(optional(checks.name)))
     log: bool = field(default=False, kw_only=True, metadata=checked(checks.flag))
     severity: str | None = field(

@@ -16,7 +16,13 @@ from nvp_state.errors import Problem
 
 @frozen
 class Router(Entity):
-    """A logical router, which is on every host at once: it routes where packets enter."""
+    """A logical router, which is on every host at once: it routes where packets enter.
+
+    Args:
+        name: its name.
+        tenant: whose it is, if it is one tenant's.
+        shared_with: other tenants, whose networks it may join to those of `tenant` and each other.
+    """
 
     kind: ClassVar[str] = "router"
     plural: ClassVar[str] = "routers"
@@ -25,6 +31,9 @@ class Router(Entity):
 
     name: str = field(metadata=checked(checks.name))
     tenant: str | None = field(default=None, metadata=checked(optional(checks.name)))
+    shared_with: tuple[str, ...] = field(
+        default=(), kw_only=True, metadata=checked(listed(checks.name))
+    )
 
 
 @frozen

@@ -112,10 +112,12 @@ class OpenFlow:
         changed = [line for line in told.splitlines() if line[:1] in "+-"]
         gone = dict(_flow(line[1:]) for line in changed if line[0] == "-")
         come = dict(_flow(line[1:]) for line in changed if line[0] == "+")
+        # Some actions (`controller`) it takes for different from what the switch made of them.
+        same = {key for key, text in gone.items() if come.get(key) == text}
         has = self._groups()
         return Difference(
-            gone,
-            come,
+            {key: text for key, text in gone.items() if key not in same},
+            {key: text for key, text in come.items() if key not in same},
             {it: text for it, text in has.items() if not _same(text, groups.get(it))},
             {it: text for it, text in groups.items() if not _same(text, has.get(it))},
             (self._run("get-frags").strip(), FRAGMENTS),

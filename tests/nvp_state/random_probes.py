@@ -1,6 +1,6 @@
 """Random frames to try a random network with, of every kind that treats itself differently.
 
-    for port, frame in probes(random, document, 40): …      # each of `kinds(document)` in turn
+    for port, frame in probes(random, document, 40): …      # of each of `kinds(document)`
     answer(packet)      # the frame with which a VM would answer what it got, or None
 
 Half of what is drawn is honest; who sends, and to whom, is anybody in the network, disabled or
@@ -9,7 +9,7 @@ not. Frames are made by scapy. A kind is a function of a `Cast`; its name says w
 
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv6Address
-from itertools import cycle
+from itertools import chain, cycle, islice
 from random import Random
 from typing import Any
 
@@ -334,11 +334,18 @@ def kinds(document: Document) -> list[Kind]:
     return found
 
 
+def schedule(random: Random, document: Document, count: int) -> list[Kind]:
+    """`count` kinds in random order: each once before any comes again."""
+    every = kinds(document)
+    once = list(dict.fromkeys(every))
+    for order in (once, every):
+        random.shuffle(order)
+    return list(islice(chain(once, cycle(every)), count))
+
+
 def probes(random: Random, document: Document, count: int) -> Iterator[Probe]:
-    """Frames, each with the port that sends it; every kind as often as any other."""
-    order = kinds(document)
-    random.shuffle(order)
-    for _, kind in zip(range(count), cycle(order), strict=False):
+    """Frames, each with the port that sends it, of the kinds of a `schedule`."""
+    for kind in schedule(random, document, count):
         yield kind(Cast(random, document))
 
 

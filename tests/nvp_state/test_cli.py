@@ -1,7 +1,7 @@
 """The commands `nvp` and `nlog`: their output, and their words for mistakes, without tracebacks."""
 
 import json
-from itertools import chain
+from itertools import chain, combinations
 
 import pytest
 from click.testing import CliRunner
@@ -14,7 +14,7 @@ from tests.nvp_state.small import network
 
 THREE_TIER = "examples/three_tier.json"
 REACH = "examples/reach.nlog"
-QUARANTINE = "examples/quarantine.nlog"
+QUARANTINE = "examples/policies/quarantine.nlog"
 
 
 def run(command, *arguments):
@@ -133,37 +133,49 @@ def test_flows_prints_what_the_state_has():
 def test_flows_of_one_switch_are_those_that_name_it_or_its_ports():
     _, everything, _ = nvp("flows", THREE_TIER, "--host", "hv1")
     found = {}
-    for switch in ("acme-frontend", "acme-backend", "globex-flat"):
-        _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--switch", switch)
-        found[switch] = out.splitlines()[1:]
-        others = {"acme-frontend", "acme-backend", "globex-flat"} - {switch}
-        assert not [line for line in found[switch] if any(f"({it})" in line for it in others)]
-    lines = everything.splitlines()[1:]
-    assert sorted(chain(*found.values())) == sorted(lines)
+    apart = {"acme-frontend", "acme-backend", "globex-flat"}
+    for kind, name in [*(("switch", name) for name in apart), ("router", "acme-router")]:
+        _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", f"--{kind}", name)
+        found[name] = out.splitlines()[1:]
+        others = apart - {name} if kind == "switch" else {"globex-flat"}
+        assert not [line for line in found[name] if any(f"({it})" in line for it in others)]
+    lines = [line for line in everything.splitlines()[1:] if "(stamp)," not in line]
+    assert set(chain(*found.values())) == set(lines)
+    for one, other in combinations(apart, 2):
+        assert not {*found[one]} & {*found[other]}
+    both = {*found["acme-frontend"]} & {*found["acme-router"]}
+    assert all("(acme-router)" in line or "(to-frontend)" in line for line in both)
+    assert "rt_route" in "".join(found["acme-router"])
     assert all(found.values())
-    status, _, err = nvp("flows", THREE_TIER, "--switch", "acme-fronted")
-    assert (status, err) == (
-        1,
-        'switch "acme-fronted": does not exist; did you mean `acme-frontend`?\n',
+    _, out, _ = nvp(
+        "flows", THREE_TIER, "--host=hv1", "--switch=acme-frontend", "--router=acme-router"
     )
+    assert set(out.splitlines()[1:]) == both
+    for kind, name in (("switch", "acme-frontend"), ("router", "acme-router")):
+        wrong = name.replace("end", "ned").replace("router", "rooter")
+        status, _, err = nvp("flows", THREE_TIER, f"--{kind}", wrong)
+        expected = f'{kind} "{wrong}": does not exist; did you mean `{name}`?\n'
+        assert (status, err) == (1, expected)
 
 
 def test_flows_of_a_stage_with_names_and_reasons():
-    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--stage", "out_acl", "--why")
+    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv3", "--stage", "out_acl", "--why")
     heading, *lines = out.splitlines()
-    assert heading == "hv1:"
-    assert all(line.startswith("  table=17 (out_acl), ") for line in lines[::2])
+    assert heading == "hv3:"
+    assert all(line.startswith("  table=46 (out_acl), ") for line in lines[::2])
     place = lines.index(
-        "  table=17 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
+        "  table=46 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
         " actions=drop"
     )
     assert 'because of acl "acme-frontend:to-lport:100:outport == ' in lines[place + 1]
-    assert all(line.strip().startswith("[acl.nlog:") for line in lines[1::2])
-    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--stage", "deliver")
-    assert "set_field:0x2->tun_id (web-2),output:32770 (tunnel to hv2)" in out
+    files = {line.split()[0].partition(":")[0] for line in lines[1::2]}
+    assert files == {"[acl.nlog", "[network.nlog"}
+    _, out, _ = nvp("flows", THREE_TIER, "--host", "hv1", "--stage", "carry")
+    assert "set_field:0x2->tun_id (web-2)," in out
+    assert "output:32770 (tunnel to hv2)" in out
     status, _, err = nvp("flows", THREE_TIER, "--stage", "out_alc")
     assert status == 1
-    assert "there are classify, in_admission, in_acl, in_l2" in err
+    assert "there are classify, stamp, in_admission, in_ct, in_acl" in err
     assert "did you mean `out_acl`?" in err
 
 
@@ -182,7 +194,17 @@ def test_trace_by_name():
     status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "web-2")
     assert (status, out.splitlines()[-1]) == (0, "delivered at: web-2")
     status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "web-2", "--arp")
-    assert (status, out.splitlines()[-1]) == (0, "delivered at: web-2, app-1-front")
+    assert (status, out.splitlines()[-1]) == (0, "delivered at: web-1")
+    status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "app-1-back")
+    assert (status, out.splitlines()[-1]) == (0, "delivered at: app-1-back")
+
+
+def test_trace_tells_all_only_if_asked():
+    arguments = ["trace", THREE_TIER, "--port", "web-1", "--to", "web-2"]
+    _, folded, _ = nvp(*arguments)
+    _, everything, _ = nvp(*arguments, "--all")
+    assert "  in_acl: priority 0" not in folded
+    assert "  in_acl: priority 0" in everything
 
 
 @pytest.mark.parametrize(
@@ -222,10 +244,12 @@ def test_a_vm_that_cannot_be_pinged_says_what_it_lacks(change, message, document
 
 
 def test_vms_of_two_switches_are_told_apart_up_front():
-    status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "db-1")
-    note = "note: db-1 is on acme-backend, web-1 on acme-frontend: no logical network joins them"
+    status, out, _ = nvp("trace", THREE_TIER, "--port", "web-1", "--to", "globex-db")
+    note = (
+        "note: globex-db is on globex-flat, web-1 on acme-frontend: no logical network joins them"
+    )
     assert (status, out.splitlines()[0]) == (0, note)
-    for arguments in (["--to", "web-2"], ["--to", "app-1-front", "--tcp", 22]):
+    for arguments in (["--to", "web-2"], ["--to", "app-1-front", "--tcp", 22], ["--to", "db-1"]):
         assert "note:" not in nvp("trace", THREE_TIER, "--port", "web-1", *arguments)[1]
 
 

@@ -8,7 +8,18 @@ import yaml
 from hypothesis import given
 
 from nvp_state.document import dump_document, load_document, parse_document, save_document
-from nvp_state.entities import Acl, Host, Port, Switch
+from nvp_state.entities import (
+    Acl,
+    Host,
+    Nat,
+    PhysicalNetwork,
+    Port,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from nvp_state.errors import StateError
 from nvp_state.store import Store
 from nvp_state.transaction import Transaction
@@ -17,7 +28,11 @@ from tests.nvp_state import networks
 EXAMPLE = Path(__file__).parents[2] / "examples" / "three_tier.json"
 
 DOCUMENT = {
-    "hosts": [{"name": "hv1", "ip": "192.0.2.1"}],
+    "physical_networks": [{"name": "office"}],
+    "hosts": [
+        {"name": "hv1", "ip": "192.0.2.1"},
+        {"name": "gw1", "ip": "192.0.2.9", "networks": ["office"], "service_node": True},
+    ],
     "switches": [
         {
             "name": "s0",
@@ -27,7 +42,43 @@ DOCUMENT = {
                 {"name": "p1", "mac": "0a:00:00:00:00:02", "enabled": False, "unknown": True},
             ],
         },
-        {"name": "s1", "tenant": "acme"},
+        {"name": "s1", "tenant": "acme", "replication": "service-node"},
+    ],
+    "uplinks": [{"name": "u1", "switch": "s1", "network": "office", "tag": 7}],
+    "routers": [
+        {
+            "name": "r0",
+            "tenant": "acme",
+            "ports": [
+                {
+                    "name": "r0-s0",
+                    "mac": "0a:00:00:00:00:f0",
+                    "cidr": "10.0.0.1/24",
+                    "switch": "s0",
+                    "cidr6": "fd00::1/64",
+                },
+                {
+                    "name": "r0-s1",
+                    "mac": "0a:00:00:00:00:f1",
+                    "cidr": "172.16.0.1/24",
+                    "switch": "s1",
+                    "gateways": ["gw1"],
+                },
+            ],
+        },
+        {"name": "r1"},
+    ],
+    "routes": [
+        {"router": "r0", "prefix": "0.0.0.0/0", "nexthop": "172.16.0.254"},
+        {"router": "r0", "prefix": "10.9.0.0/16", "nexthop": "discard"},
+    ],
+    "nats": [
+        {
+            "router": "r0",
+            "type": "snat",
+            "external_ip": "172.16.0.1",
+            "logical_ip": "10.0.0.0/24",
+        }
     ],
     "acls": [
         {
@@ -41,6 +92,9 @@ DOCUMENT = {
 }
 
 
+SECTIONS = "physical_networks, hosts, switches, uplinks, routers, routes, nats, acls"
+
+
 def problems_of(document, name="network.json"):
     with pytest.raises(StateError) as caught:
         if isinstance(document, str):
@@ -52,11 +106,21 @@ def problems_of(document, name="network.json"):
 
 def test_a_document_becomes_entities_in_its_order():
     assert load_document(DOCUMENT) == (
+        PhysicalNetwork("office"),
         Host("hv1", "192.0.2.1"),
+        Host("gw1", "192.0.2.9", networks=("office",), service_node=True),
         Switch("s0", "acme"),
         Port("p0", "s0", "0a:00:00:00:00:01", "10.0.0.10", "hv1"),
         Port("p1", "s0", "0a:00:00:00:00:02", enabled=False, unknown=True),
-        Switch("s1", "acme"),
+        Switch("s1", "acme", replication="service-node"),
+        Uplink("u1", "s1", "office", 7),
+        Router("r0", "acme"),
+        RouterPort("r0-s0", "r0", "0a:00:00:00:00:f0", "10.0.0.1/24", "s0", cidr6="fd00::1/64"),
+        RouterPort("r0-s1", "r0", "0a:00:00:00:00:f1", "172.16.0.1/24", "s1", gateways=("gw1",)),
+        Router("r1"),
+        Route("r0", "0.0.0.0/0", "172.16.0.254"),
+        Route("r0", "10.9.0.0/16", "discard"),
+        Nat("r0", "snat", "172.16.0.1", "10.0.0.0/24"),
         Acl("s0", "from-lport", 100, "ip4 && tcp.dst == 80", "allow"),
     )
 
@@ -148,6 +212,8 @@ def test_all_problems_of_a_document_are_told_at_once():
         "switches[2]: ports: is an object, not a list",
         "switches[3]: name: is missing",
         'port "q": mac: is missing',
+        "routers[1]: name: is missing",
+        "the document: routes: is a text, not a list",
         "acls[0]: action: is missing",
         "acls[0]: direction: 'to-port' is not `from-lport` or `to-lport`; did you mean `to-lport`?",
         "acls[0]: priority: -1 is not a whole number from 0 to 32767",
@@ -155,9 +221,6 @@ def test_all_problems_of_a_document_are_told_at_once():
             "acls[0]: match: there is no field or predicate `tcp.dts` [unknown-symbol]\n"
             "   |\n   | tcp.dts == 1\n   | ^^^^^^^\n   |\n   = help: did you mean `tcp.dst`?"
         ),
-        'router "r0": routers are not carried yet: this version carries L2 networks only',
-        "routers[1]: routers are not carried yet: this version carries L2 networks only",
-        "the document: routes: is a text, not a list",
     ]
 
 
@@ -173,8 +236,8 @@ def test_a_name_used_in_two_switches_is_told_with_both_places():
     ("text", "name", "problem"),
     [
         ('{"hosts": [\n}', "n.json", "n.json: line 2 column 1: Expecting value"),
-        ("[]", "n.json", "n.json: is a list; a document is an object of hosts, switches, acls"),
-        ("null", "n.json", "n.json: is null; a document is an object of hosts, switches, acls"),
+        ("[]", "n.json", f"n.json: is a list; a document is an object of {SECTIONS}"),
+        ("null", "n.json", f"n.json: is null; a document is an object of {SECTIONS}"),
         ('{"hosts": 3}', "n.json", "n.json: hosts: is the value 3, not a list"),
         ('{"hosts": [], "hosts": []}', "n.json",
          "n.json: the field 'hosts' is there twice in one object"),

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvp_state.entities import Acl, Host, Port, Switch
+from nvp_state.entities import KINDS, Acl, Host, Port, Switch
 from nvp_state.facts import facts_of, facts_of_record
 from nvp_state.store import Store
 from nvp_state.transaction import Transaction
@@ -40,7 +40,7 @@ def test_deltas_add_up(states):
         apply(facts, facts_of(tx.change))
         expected = Counter(
             (fact.program, fact.table, fact.row)
-            for kind in ("host", "switch", "port", "acl")
+            for kind in KINDS
             for record in store.records(kind)
             for fact in facts_of_record(record)
         )
@@ -66,6 +66,7 @@ def test_the_rows_of_a_network():
         ("physical", "host"): {("h0", "192.0.2.1", 1), ("h1", "192.0.2.2", 2)},
         ("physical", "vif"): {("p0", "h1", 1)},
         ("logical", "logical_switch"): {("s0", 1)},
+        ("logical", "datapath_tenant"): {("s0", "acme")},
         ("logical", "logical_port"): {("p0", "s0", 1, MAC), ("p1", "s0", 2, MAC)},
         ("logical", "port_address"): {("p0", "10.0.0.1")},
         ("logical", "port_security"): {("p0",)},

@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from nvp_state import Acl, Emulation, Port
+from nvp_state import Acl, Emulation, Port, Route, Router, RouterPort, Switch
 from nvp_state.guest import Guests
 from tests.nvp_state.small import ENTITIES, change, network
 
@@ -23,6 +23,50 @@ def test_vms_find_each_other_and_talk():
     assert str(vms.ping("p0", "p1")) == "answered"
     assert vms.connect("p1", "p0", 80).answered
     assert vms.connect("p1", "p0", 80, bytes(20_000)).answered
+
+
+def test_who_has_more_addresses_than_are_known_answers_himself():
+    vms = guests()
+    state = vms._lab.state
+    change(state, "replace", evolve(state.get("port", "p1"), unknown=True))
+    assert vms.resolve("p0", "p1") == "0a:00:00:00:00:02"
+    assert vms.ping("p0", "p1").answered
+    change(state, "add", Acl("s0", "from-lport", 1, 'inport == "p1" && arp', "drop"))
+    assert str(vms.ping("p0", "p1")) == "no ARP reply"
+
+
+def routed(*more):
+    """Guests of two networks, of which a router joins those in 10.0.0.0/24 to 10.0.1.0/24."""
+    return guests(
+        Switch("s1", "acme"),
+        Port("q0", "s1", "0a:00:00:00:01:01", ip="10.0.1.7", host="h1"),
+        Port("q1", "s1", "0a:00:00:00:01:02", ip="10.0.2.7", host="h0"),
+        Router("r0"),
+        RouterPort("r0s0", "r0", "0a:00:00:00:00:fe", "10.0.0.254/24", "s0"),
+        RouterPort("r0s1", "r0", "0a:00:00:00:01:fe", "10.0.1.254/24", "s1"),
+        *more,
+    )
+
+
+def test_vms_of_two_networks_talk_through_their_router():
+    vms = routed()
+    assert vms.gateway("p0").name == "r0s0"
+    assert vms.resolve("p0", "q0") == "0a:00:00:00:00:fe"
+    assert vms.resolve("q0", "p1") == "0a:00:00:00:01:fe"
+    assert vms.ping("p0", "q0").answered
+    assert vms.connect("q0", "p0", 80, bytes(5000)).answered
+    assert vms.resolve("p0", "p1") == "0a:00:00:00:00:02"
+
+
+def test_a_vm_outside_all_networks_has_no_gateway():
+    vms = routed()
+    assert vms.gateway("q1") is None
+    assert str(vms.ping("q1", "p0")) == "no ARP reply"
+    assert str(vms.ping("p0", "q1")) == "no echo reply"
+
+
+def test_what_a_router_discards_does_not_come():
+    assert str(routed(Route("r0", "10.0.1.7/32", "discard")).ping("p0", "q0")) == "no echo reply"
 
 
 def test_how_far_it_got_is_told():

@@ -101,21 +101,68 @@ GUARDED = NETWORK | {
 }
 
 
+TRACKED_ON_BOTH_SWITCHES = NETWORK | {
+    "acls": [
+        {
+            "switch": "front",
+            "direction": "to-lport",
+            "priority": 1,
+            "match": "ip4",
+            "action": "allow-related",
+        },
+        {
+            "switch": "back",
+            "direction": "to-lport",
+            "priority": 1,
+            "match": "ip4",
+            "action": "allow-related",
+        },
+        {
+            "switch": "back",
+            "direction": "from-lport",
+            "priority": 2,
+            "match": "ip4.src == 10.0.0.10",
+            "action": "drop",
+        },
+    ]
+}
+
+
+WITHOUT_PORT_81 = NETWORK | {
+    "acls": [
+        {
+            "switch": "front",
+            "direction": "to-lport",
+            "priority": 1,
+            "match": "tcp.src == 81",
+            "action": "drop",
+        },
+        {
+            "switch": "front",
+            "direction": "to-lport",
+            "priority": 0,
+            "match": 'outport == "cache" && tcp',
+            "action": "reject",
+        },
+    ]
+}
+
+
 @pytest.fixture(scope="module")
-def both(real_ovn):
-    return real_ovn.load([NETWORK, GUARDED])
+def loaded(real_ovn):
+    return real_ovn.load([NETWORK, GUARDED, TRACKED_ON_BOTH_SWITCHES, WITHOUT_PORT_81])
 
 
 @pytest.fixture
-def network(both):
-    both[0].forget()
-    return both[0]
+def network(loaded):
+    loaded[0].forget()
+    return loaded[0]
 
 
 @pytest.fixture
-def guarded(both):
-    both[1].forget()
-    return both[1]
+def guarded(loaded):
+    loaded[1].forget()
+    return loaded[1]
 
 
 def ip(source="10.0.0.10", to="10.0.1.10", mac=ROUTER, by=WEB, ttl=64):
@@ -259,9 +306,50 @@ def test_an_answer_passes_where_a_question_would_not(guarded):
     assert told(guarded.send("web", answer)) == [("db", "udp", FAR_SIDE, DB, 63)]
 
 
-def test_networks_side_by_side_do_not_know_of_each_other(both):
+def test_a_router_port_tracks_nothing_and_has_its_rules_asked_about_answers_too(loaded):
+    question = bytes(ip("10.0.1.10", "10.0.0.10", FAR_SIDE, DB) / UDP(sport=7, dport=1000))
+    assert told(loaded[2].send("db", question)) == [("web", "udp", ROUTER, WEB, 63)]
+    assert loaded[2].send("web", bytes(ip() / UDP(sport=1000, dport=7))) == []
+
+
+def test_an_error_is_related_to_the_packet_that_it_is_about(loaded):
+    loaded[2].forget()
+    answers = loaded[2].send("web", bytes(ip(ttl=1) / UDP(sport=5, dport=6)))
+    assert told(answers) == [("web", "icmp4 11/0", ROUTER, WEB, 254)]
+
+
+def test_a_reset_comes_from_the_port_that_was_asked(loaded):
+    answers = loaded[3].send("web", bytes(ip(to="10.0.0.1") / TCP(sport=1000, dport=80)))
+    assert told(answers) == [("web", "tcp reset", ROUTER, WEB, 62)]
+    assert (answers[0].packet["tcp.src"], answers[0].packet["tcp.dst"]) == ("80", "1000")
+    assert loaded[3].send("web", bytes(ip(to="10.0.0.1") / TCP(sport=1000, dport=81))) == []
+
+
+def test_a_reset_is_not_rejected(loaded):
+    by, spa = "0a:00:00:00:00:02", "10.0.0.11"
+    assert loaded[3].send("cache", bytes(ip(spa, "10.0.0.1", by=by) / TCP(dport=80))) == []
+
+
+def test_a_guarded_port_with_an_address_sends_no_other_types(network):
+    frame = bytes(Ether(src=WEB, dst=EVERYBODY, type=0x9000)) + bytes(46)
+    assert network.send("web", frame) == []
+    by = "0a:00:00:00:00:03"
+    frame = bytes(Ether(src=by, dst=EVERYBODY, type=0x9000)) + bytes(46)
+    assert [it.port for it in network.send("firewall", frame)] == ["cache", "web"]
+
+
+def test_an_address_that_no_vm_has_is_asked_for_once_and_not_by_other_routers(network):
+    frame = bytes(Ether(src=WEB, dst=ROUTER) / IPv6(src="fd00::10", dst="fd01::77") / UDP())
+    (question,) = network.send("web", frame)
+    expected = Ether(src=FAR_SIDE, dst="33:33:ff:00:00:77")
+    expected /= IPv6(src="fe80::c00:ff:fe00:2", dst="ff02::1:ff00:77", hlim=255)
+    expected /= ICMPv6ND_NS(tgt="fd01::77") / ICMPv6NDOptSrcLLAddr(lladdr=FAR_SIDE)
+    assert question == Delivered.of("db", bytes(expected))
+
+
+def test_networks_side_by_side_do_not_know_of_each_other(loaded):
     frame = bytes(ip() / TCP(sport=1000, dport=80))
-    assert [told(it.send("web", frame))[0][0] for it in both] == ["db", "web"]
+    assert [told(it.send("web", frame))[0][0] for it in loaded[:2]] == ["db", "web"]
 
 
 def test_what_ovn_cannot_read_is_an_error(tmp_path):

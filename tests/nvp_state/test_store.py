@@ -13,7 +13,17 @@ from nvp_state.transaction import Transaction
 from tests.nvp_state import networks
 
 MAC = "0a:00:00:00:00:01"
-ORDER = ("host", "switch", "port", "acl")
+ORDER = (
+    "physical-network", "host", "switch", "port", "uplink", "router", "router-port", "route", "nat",
+    "acl",
+)  # fmt: skip
+POOLS = {"router": "switch", "uplink": "port", "router-port": "port"}
+"""Kinds that are numbered, and named, together with another."""
+UNNUMBERED = ("nat", "acl")
+REFERENCES = {
+    "switch": "switch", "router": "router", "host": "host", "network": "physical-network",
+    "networks": "physical-network", "gateways": "host",
+}  # fmt: skip
 
 START = [
     *(Host(f"h{number}", f"192.0.2.{number + 1}") for number in range(2)),
@@ -85,8 +95,9 @@ class Twin:
     def _number(self, rows, reference):
         entity, key, ofport = rows[reference]
         kind, host = reference[0], getattr(entity, "host", None)
-        if kind != "acl" and not key:
-            used = {row[1] for (other, _), row in rows.items() if other == kind}
+        pool = POOLS.get(kind, kind)
+        if kind not in UNNUMBERED and not key:
+            used = {row[1] for (it, _), row in rows.items() if POOLS.get(it, it) == pool}
             rows[reference][1] = min(set(range(1, 99)) - used)
         if host and not ofport:
             used = {row[2] for row in rows.values() if getattr(row[0], "host", None) == host}
@@ -95,13 +106,14 @@ class Twin:
     def _is_whole(self):
         entities = [row[0] for row in self.rows.values()]
         ips = [entity.ip for entity in entities if isinstance(entity, Host)]
+        names = [(POOLS.get(kind, kind), key) for kind, key in self.rows]
         for entity in entities:
-            if isinstance(entity, Port | Acl) and ("switch", entity.switch) not in self.rows:
-                return False
-            host = getattr(entity, "host", None)
-            if host and ("host", host) not in self.rows:
-                return False
-        return len(ips) == len(set(ips))
+            for field, kind in REFERENCES.items():
+                there = getattr(entity, field, None) or ()
+                for name in (there,) if isinstance(there, str) else there:
+                    if (kind, name) not in self.rows:
+                        return False
+        return len(ips) == len(set(ips)) and len(names) == len(set(names))
 
 
 def snapshot(store):
@@ -248,7 +260,7 @@ def test_a_host_has_only_so_many_ports():
     with Transaction(store) as tx:
         for number in range(2, OFPORT_MAX):
             tx.add(Port(f"p{number}", "s0", MAC, host="h0"))
-    with pytest.raises(StateError, match='host "h0": would carry 32768 ports; 32767 are the most'):
+    with pytest.raises(StateError, match='host "h0": would carry 28672 ports; 28671 are the most'):
         commit(store, [("add", Port("last", "s0", MAC, host="h0"))])
     with Transaction(store) as tx:
         tx.remove(("port", "p17"))

@@ -16,8 +16,8 @@ def test_a_network_without_oddities_has_no_warnings():
 def test_ports_of_one_switch_that_share_addresses_are_both_named():
     state = network(
         Switch("s1", "acme"),
-        Port("p2", "s0", MACS["p1"], ip="10.0.0.1"),
-        Port("p3", "s1", MACS["p1"], ip="10.0.0.1"),
+        Port("p2", "s0", MACS["p1"], ip="10.0.0.1", host="h0"),
+        Port("p3", "s1", MACS["p1"], ip="10.0.0.1", host="h0"),
     )
     change(state, "replace", evolve(P1, ip="10.0.0.1"))
     assert [warning[:2] for warning in state.warnings()] == [
@@ -35,10 +35,10 @@ def test_ports_of_one_switch_that_share_addresses_are_both_named():
 
 def test_an_access_rule_that_names_a_port_of_another_switch_is_named():
     acl = Acl("s0", "to-lport", 1, 'inport == "p9" && outport == "p1"', "drop")
-    state = network(Switch("s1", "globex"), Port("p9", "s1", MACS["p0"]), acl)
+    state = network(Switch("s1", "globex"), Port("p9", "s1", MACS["p0"], host="h0"), acl)
     warning = ("s0:to-lport:1:" + acl.match, "acl-unknown-port")
     assert state.warnings() == [(*warning, "switch s0 has no port p9: the rule never matches")]
-    change(state, "replace", Port("p9", "s0", "0a:00:00:00:00:09"))
+    change(state, "replace", Port("p9", "s0", "0a:00:00:00:00:09", host="h0"))
     assert state.warnings() == []
 
 
@@ -62,8 +62,8 @@ def test_flows_for_a_switch_that_is_not_there_are_named(tmp_path):
     )
     state = network(rules=policy)
     assert [warning[:2] for warning in state.warnings()] == [
-        ("s7", "flow-unknown-switch"),
-        ("s8", "flow-unknown-switch"),
+        ("s7", "flow-unknown-datapath"),
+        ("s8", "flow-unknown-datapath"),
     ]
     change(state, "add", Switch("s7", "acme"))
     assert [warning[0] for warning in state.warnings()] == ["s8"]

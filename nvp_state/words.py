@@ -57,6 +57,11 @@ class Words:
             raise ValueError(f"{name}= is missing")
         return value
 
+    def others(self) -> tuple[tuple[str, str], ...]:
+        """The options that nobody took so far, in order."""
+        taken, self._options = self._options, {}
+        return tuple(taken.items())
+
     def end(self) -> None:
         """ValueError names a word that nobody took."""
         left = [*self._values, *(f"{name}=" for name in self._options)]

@@ -1,0 +1,148 @@
+"""Our networks beside real OVN: the same packets in, the same packets out, at the same ports.
+
+Random networks are loaded into a private OVN and into an `Emulation`; random frames go through
+both, and so do the answers of the VMs that got them. What comes out must be the same, as
+`ovn_packets.read` sees it: port, MACs, TTL, and what OVN itself would answer.
+
+`COMPARED` says which features take part. `NOT_CARRIED` is the one place for what we do not do as
+OVN does it, each with a reason and for which packets; a line that no packet needs any more is an
+error, so that it goes when the feature comes.
+"""
+
+from collections import Counter
+from random import Random
+
+import pytest
+from attrs import define, field
+
+from nvp_state import Emulation, NetworkState
+from tests import ovn
+from tests.nvp_state.random_networks import Features, a_network
+from tests.nvp_state.random_probes import answer, kinds, probes, schedule
+from tests.ovn import Delivered, OvnNetwork
+from tests.ovn_packets import kind, read
+
+pytestmark = ovn.installed
+
+NETWORKS, PROBES = 40, 40
+SIDE_BY_SIDE = 40
+ANSWERED = 0.5
+SEED = 20140402
+
+COMPARED = {
+    "switches": Features.switching(),
+    "stateless access rules": Features.switching(
+        acls=True, stateful=False, stateless=False, reject=False
+    ),
+}
+
+
+def asks_for_a_known_address(document, port, packet):
+    """An ARP request that OVN answers itself."""
+    if packet.get("arp.op") != "1":
+        return False
+    switch = next(it for it in document["switches"] if port in names(it))
+    known = {it.get("ip"): it["name"] for it in switch["ports"] if not it["unknown"]}
+    return known.get(packet["arp.tpa"], port) != port
+
+
+NOT_CARRIED = {
+    "ARP is answered from configuration": asks_for_a_known_address,
+}
+
+
+def names(switch):
+    return {port["name"] for port in switch["ports"]}
+
+
+@define
+class Comparison:
+    """Both sides of one network, and what was compared so far."""
+
+    document: dict
+    theirs: OvnNetwork
+    ours: Emulation
+    tally: Counter = field(factory=Counter)
+    differences: list[str] = field(factory=list)
+
+    def send(self, port: str, frame: bytes) -> list[Delivered]:
+        """Send a frame through both, compare, and return what OVN delivers."""
+        packet = read(frame)
+        theirs = self.theirs.send(port, frame)
+        ours = [Delivered.of(it.port, it.frame) for it in self.ours.send(port, frame)]
+        same = in_order(ours) == in_order(theirs)
+        reasons = [
+            reason
+            for reason, excepts in NOT_CARRIED.items()
+            if excepts(self.document, port, packet)
+        ]
+        self.tally["compared"] += not reasons
+        self.tally[f"to {min(len(theirs), 2)}"] += 1
+        self.tally.update(f"needed: {reason}" for reason in reasons if not same)
+        if not same and not reasons:
+            self.differences.append(
+                f"{kind(packet)} from {port} {packet}:\n  ours {ours}\nOVN's {theirs}\n"
+                f"{self.document}"
+            )
+        return theirs if same else []
+
+    def converse(self, random: Random, port: str, frame: bytes) -> None:
+        """Send a frame, and what the VMs that get it answer."""
+        for delivered in self.send(port, frame):
+            back = answer(delivered.packet)
+            if back is not None and random.random() < ANSWERED:
+                self.send(delivered.port, back)
+
+
+def in_order(deliveries):
+    return sorted((it.port, sorted(it.packet.items())) for it in deliveries)
+
+
+def compared(real_ovn, features, networks, seed=SEED):
+    """What came of comparing random networks: the tally and the differences."""
+    tally, differences = Counter(), []
+    seeds = [f"{seed}-{number}" for number in range(networks)]
+    for start in range(0, networks, SIDE_BY_SIDE):
+        batch = seeds[start : start + SIDE_BY_SIDE]
+        documents = [a_network(Random(each), features) for each in batch]
+        for each, theirs in zip(batch, real_ovn.load(documents), strict=True):
+            state = NetworkState()
+            ours = Emulation(state)
+            state.load(theirs.document)
+            comparison = Comparison(theirs.document, theirs, ours)
+            random = Random(f"probes {each}")
+            for port, frame in probes(random, theirs.document, PROBES):
+                comparison.converse(random, port, frame)
+            tally += comparison.tally
+            differences += [f"seed {each}: {text}" for text in comparison.differences]
+    return tally, differences
+
+
+@pytest.mark.parametrize("what", COMPARED)
+def test_a_network_does_what_ovn_says(real_ovn, what):
+    tally, differences = compared(real_ovn, COMPARED[what], NETWORKS)
+    assert not differences, f"{len(differences)} of {tally}, such as\n{differences[0]}"
+    assert tally["compared"] > 0.8 * NETWORKS * PROBES, tally
+    assert min(tally["to 0"], tally["to 1"], tally["to 2"]) > 0.1 * NETWORKS * PROBES, tally
+    unneeded = [reason for reason in NOT_CARRIED if not tally[f"needed: {reason}"]]
+    assert not unneeded, "delete these: we do as OVN does"
+
+
+def test_a_difference_is_found(real_ovn, monkeypatch):
+    monkeypatch.setattr("tests.nvp_state.test_ovn.NOT_CARRIED", {})
+    _, differences = compared(real_ovn, COMPARED["switches"], 2)
+    assert any("arp request" in each for each in differences)
+
+
+@pytest.mark.parametrize("features", [Features(), Features.switching()], ids=["all", "switches"])
+def test_every_kind_of_frame_is_among_a_networks_probes(features):
+    for number in range(20):
+        document = a_network(Random(number), features)
+        assert set(schedule(Random(number), document, PROBES)) == set(kinds(document))
+
+
+def test_a_network_is_made_by_its_seed():
+    first, second = (a_network(Random("seed"), Features()) for _ in range(2))
+    assert first == second
+    frames = [list(probes(Random(1), first, 40)) for _ in range(2)]
+    assert frames[0] == frames[1]
