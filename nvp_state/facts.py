@@ -23,13 +23,14 @@ business.
                acl_group_port(acl, number, clause, side, group)
                acl_address(acl, number, clause, field, set, inside)
                logical_router(name, key)
-               datapath_tenant(datapath, tenant)             of switches, and of routers that have one
+               datapath_tenant(datapath, tenant)             of switches, and routers that have one
                router_shared(lr, tenant)
                router_port(name, lr, key, mac)
                router_address(port, ip, network)  router_address6(port, ip, network)
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
                route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               static_mac(id, port, ip, mac)  static_mac6(…)
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
@@ -37,6 +38,10 @@ business.
                dhcp_option(options, name, value)  dhcp_stateless(options)
                dns_record(id, ls, name, address)
                advertised(port, mode)  advertised_option(port, name, value)
+               pipeline(name, tenant, stage)  pipeline_switch(pipeline, ls)
+               own_flow(id, pipeline, number, priority, steps, verdict, target, port)
+               own_step(flow, number, field, value)          field "" takes one from the TTL
+               own_term(flow, number, inport, outport, match)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -44,7 +49,8 @@ business.
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
-`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id reads `switch:direction:priority:match`.
+`key` is the tunnel key. Of 128 bits a match has two halves, as `ipv6_src[64..127]`. An ACL's id
+reads `switch:direction:priority:match`.
 
 Invariant: the deltas of successive changes add up to the facts of all records; a row is never in
 two of them at once, since each carries its entity's name. Cost: in proportion to the change.
@@ -66,15 +72,18 @@ from nvp_state.entities import (
     DnsRecord,
     Entity,
     Host,
+    LogicalFlow,
     Meter,
     Nat,
     PhysicalNetwork,
+    Pipeline,
     Port,
     PortGroup,
     Route,
     Router,
     RouterAdvertisement,
     RouterPort,
+    StaticMacBinding,
     Switch,
     Uplink,
     readable,
@@ -226,6 +235,12 @@ def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, table, row)
 
 
+def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
+    table = "static_mac6" if ":" in binding.ip else "static_mac"
+    row = (readable(binding.key), binding.port, binding.ip, binding.mac)
+    yield Fact(LOGICAL, table, row)
+
+
 def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
     name, inside = readable(nat.key), ip_network(nat.logical_ip)
     if nat.type != "dnat":
@@ -296,8 +311,8 @@ def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
             if named.name.startswith("@"):
                 yield Fact(LOGICAL, "acl_group_port", (*here, clause.field, it))
             else:
-                row = (*here, clause.field, it, named.inside)
-                yield Fact(LOGICAL, "acl_address", row)
+                where: Row = (*here, clause.field, it, named.inside)
+                yield Fact(LOGICAL, "acl_address", where)
 
 
 def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:
@@ -312,6 +327,31 @@ def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:
 def _signed(number: int) -> int:
     number &= (1 << 64) - 1
     return number - (1 << 64) if number >> 63 else number
+
+
+def _pipeline_facts(pipeline: Pipeline, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "pipeline", (pipeline.name, pipeline.tenant, pipeline.stage))
+    for switch in pipeline.switches:
+        yield Fact(LOGICAL, "pipeline_switch", (pipeline.name, switch))
+
+
+def _logical_flow_facts(flow: LogicalFlow, _: Record) -> Iterator[Fact]:
+    name, told = readable(flow.key), flow.steps
+    steps = [step for field, value in told.changes for step in _parts(field, value)]
+    does = (len(steps), told.verdict, told.table, told.port)
+    yield Fact(LOGICAL, "own_flow", (name, flow.pipeline, flow.table, flow.priority, *does))
+    for number, step in enumerate(steps):
+        yield Fact(LOGICAL, "own_step", (name, number, *step))
+    for number, term in enumerate(flow.terms):
+        match = tuple(half for test in term.fields for half in _halves(*test))
+        yield Fact(LOGICAL, "own_term", (name, number, term.inport, term.outport, match))
+
+
+def _parts(field: str, value: int) -> list[tuple[str, int]]:
+    """A field that is set, as far as numbers of rules have 64 bits."""
+    if not field.startswith("ipv6_"):
+        return [(field, value)]
+    return [(f"{field}[64..127]", _signed(value >> 64)), (f"{field}[0..63]", _signed(value))]
 
 
 def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
@@ -354,6 +394,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,
@@ -362,4 +403,6 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     DhcpOptions: _dhcp_facts,
     DnsRecord: _dns_facts,
     RouterAdvertisement: _advertisement_facts,
+    Pipeline: _pipeline_facts,
+    LogicalFlow: _logical_flow_facts,
 }

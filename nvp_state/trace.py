@@ -28,6 +28,7 @@ from vswitch_sim import (
     Flow,
     PacketIn,
     Resubmit,
+    SetField,
     Switch,
     Trace,
     TraceAction,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 # The limits of the fabric: beyond them a frame loops.
 LINKS_MAX = 16
 ANSWERS_MAX = 16
+
+STAMP = "stamp"
+# The registers in which stages note things for each other (nlog/rules/flow.nlog).
+SCRATCH = frozenset(f"reg{number}" for number in range(10))
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -85,20 +90,34 @@ class Step:
 
     @property
     def passes(self) -> bool:
-        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on."""
+        """Whether nothing was decided: no flow but the stage's last hit, and it only goes on.
+
+        That a packet gets the version of the configuration decides nothing, either, nor that what
+        a stage has noted is forgotten.
+        """
         entry = self.entry
-        return (
-            isinstance(entry, Flow)
-            and entry.priority == 0
-            and len(entry.actions) == 1
-            and isinstance(entry.actions[0], Resubmit)
-            and not self.notes
-        )
+        if not isinstance(entry, Flow) or self.notes or not entry.actions:
+            return False
+        *rest, last = entry.actions
+        is_last = entry.priority <= 1 and set(entry.match) <= {"metadata", "reg12"}
+        forgets = all(isinstance(it, SetField) and not it.value for it in rest)
+        return isinstance(last, Resubmit) and (self.stage == STAMP or (is_last and forgets))
 
     @property
     def drops(self) -> bool:
         """Whether a copy ended here."""
         return self.entry is None or not self.entry.actions or bool(self.notes)
+
+    def notes_for(self, later: "Step") -> bool:
+        """Whether this notes in a register what a later step's flow goes by."""
+        if self.entry is None or not isinstance(later.entry, Flow):
+            return False
+        return any(
+            isinstance(action, SetField)
+            and action.field in SCRATCH
+            and action.bits & later.entry.match.get(action.field)[1]
+            for action in self.entry.actions
+        )
 
     def lines(self, margin: str = "") -> Iterator[str]:
         """The step as text; the lines of its text are at most 96 columns wide if words allow."""
@@ -190,13 +209,9 @@ class NetworkTrace:
         for hop in self.hops:
             for reason in hop.unanswered:
                 yield f"dropped on {hop.host}: no answer by {reason}"
-            for step in hop.steps:
+            for number, step in enumerate(hop.steps):
                 if step.drops:
-                    where = f"dropped on {hop.host} in {step.stage}"
-                    if step.because and not step.notes:
-                        yield f"{where} because of {', '.join(step.because)}"
-                    else:
-                        yield f"{where}: {', '.join(step.notes) or step.text}"
+                    yield f"dropped on {hop.host} in {step.stage}{_reason(hop.steps[:number], step)}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -375,6 +390,16 @@ class _Teller:
             known = OLD if row is None else origin_of(self._state, host, table, row)
             self._origins[host, entry] = known
         return known
+
+
+def _reason(before: tuple[Step, ...], step: Step) -> str:
+    """Why a step drops: what it says itself, or what made the note that it goes by."""
+    if step.notes or not step.because:
+        return f": {', '.join(step.notes) or step.text}"
+    deciding = next((it for it in reversed(before) if it.notes_for(step)), None)
+    if deciding is None:
+        return f" because of {', '.join(step.because)}"
+    return f", as {deciding.stage} says, because of {', '.join(deciding.because)}"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

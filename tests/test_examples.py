@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP
+from scapy.layers.l2 import Ether
 
 from nvp_state import Acl, Emulation, NetworkState
 from nvp_state.guest import Guests
@@ -49,6 +51,7 @@ def test_two_hosts(capsys):
     assert [head[1] or head[3] for head in headed if head] == [
         "hv1, in by vm-1",
         "classify",
+        "stamp",
         "in_admission",
         "in_l2",
         "carry",
@@ -60,30 +63,87 @@ def test_two_hosts(capsys):
     assert lines[-2:] == ["delivered at: vm-2", "with an access rule: 0 copies"]
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "generous"])
-def quarantine(request):
-    """The guests of the three-tier network under the policy, also where tenants allow it all."""
-    state = NetworkState(rules=[EXAMPLES / "quarantine.nlog"])
-    state.load(EXAMPLES / "three_tier.json")
-    if request.param:
-        with state.transaction() as tx:
-            for direction in ("from-lport", "to-lport"):
-                tx.add(Acl("acme-frontend", direction, 32767, "1", "allow"))
-    return Guests(Emulation(state))
+POLICIES = EXAMPLES / "policies"
 
 
-def test_quarantine(quarantine):
-    assert not quarantine.ping("web-2", "web-1").answered
-    assert not quarantine.ping("web-1", "web-2").answered
-    assert quarantine.ping("web-2", "app-1-front").answered
-    assert quarantine.ping("app-1-front", "web-2").answered
-    assert quarantine.ping("web-1", "app-1-front").answered
-    assert quarantine.ping("globex-web", "globex-app").answered
+def carried(policy, document, *more):
+    """A network under a policy, on hosts."""
+    state = NetworkState(rules=[] if policy is None else [POLICIES / policy])
+    state.load(document)
+    with state.transaction() as tx:
+        tx.add(*more)
+    return Emulation(state)
 
 
-def test_quarantine_is_short():
-    lines = (EXAMPLES / "quarantine.nlog").read_text("utf-8").splitlines()
-    assert sum(bool(line) and not line.startswith("//") for line in lines) <= 25
+def guests(*network):
+    return Guests(carried(*network))
+
+
+def test_every_policy_is_short_and_is_tested_here():
+    text = Path(__file__).read_text("utf-8")
+    policies = list(POLICIES.glob("*.nlog"))
+    assert len(policies) >= 3
+    for path in policies:
+        lines = path.read_text("utf-8").splitlines()
+        assert sum(bool(line) and not line.startswith("//") for line in lines) < 25
+        assert f'"{path.name}"' in text
+
+
+@pytest.mark.parametrize("generous", [False, True])
+def test_quarantine(generous):
+    """Also where tenants allow it all."""
+    ways = ("from-lport", "to-lport") if generous else ()
+    acls = [Acl("acme-frontend", way, 32767, "1", "allow") for way in ways]
+    vms = guests("quarantine.nlog", EXAMPLES / "three_tier.json", *acls)
+    assert not vms.ping("web-2", "web-1").answered
+    assert not vms.ping("web-1", "web-2").answered
+    assert vms.ping("web-2", "app-1-front").answered
+    assert vms.ping("app-1-front", "web-2").answered
+    assert vms.ping("web-1", "app-1-front").answered
+    assert vms.ping("globex-web", "globex-app").answered
+
+
+def test_quarantine_reaches_no_router():
+    vms, free = (guests(it, POLICIES / "shop.json") for it in ("quarantine.nlog", None))
+    assert free.ping("web-2", "db-1").answered
+    assert free.ping("db-1", "web-2").answered
+    assert not vms.ping("web-2", "db-1").answered
+    assert not vms.ping("db-1", "web-2").answered
+    assert vms.ping("web-1", "db-1").answered
+
+
+def test_segmentation_by_labels():
+    vms = guests("segmentation.nlog", POLICIES / "shop.json")
+    for web in ("web-1", "web-2"):
+        assert vms.connect(web, "db-1", 5432, b"select 1").answered
+        assert vms.connect("admin", web, 22, b"uptime").answered
+        assert not vms.connect(web, "db-1", 22).answered
+        assert not vms.connect("db-1", web, 5432).answered
+        assert not vms.connect("admin", web, 80).answered
+    assert not vms.ping("web-1", "web-2").answered
+    assert not vms.connect("db-1", "db-2", 5432).answered
+    assert vms.connect("admin", "db-2", 22).answered
+    assert vms.ping("web-1", "firewall").answered is False  # the answer is not for a web server
+    assert guests(None, POLICIES / "shop.json").ping("web-1", "web-2").answered
+
+
+def test_insertion_of_a_firewall():
+    lab = carried("insertion.nlog", POLICIES / "shop.json")
+    vms = Guests(lab)
+    ways = {("web-1", "db-1"), ("db-2", "web-1"), ("web-2", "db-2")}
+    for source, target in sorted(ways):
+        frame = vms.ping_frame(source, target)
+        (heard,) = lab.send(source, frame)
+        assert heard.port == "firewall"
+        packet = Ether(heard.frame)
+        assert packet.dst == vms.vm("firewall").mac
+        packet.src = packet.dst
+        packet.dst = "0e:00:00:00:00:01" if target.startswith("db") else vms.vm(target).mac
+        (arrived,) = lab.send("firewall", bytes(packet))
+        assert arrived.port == target
+        assert Ether(arrived.frame)[IP].dst == vms.vm(target).ip
+    assert vms.ping("web-1", "web-2").answered
+    assert vms.ping("admin", "web-1").answered
 
 
 def test_three_tier_is_what_loading_and_dumping_gives():

@@ -66,6 +66,7 @@ def test_the_rows_of_a_network():
         ("physical", "host"): {("h0", "192.0.2.1", 1), ("h1", "192.0.2.2", 2)},
         ("physical", "vif"): {("p0", "h1", 1)},
         ("logical", "logical_switch"): {("s0", 1)},
+        ("logical", "datapath_tenant"): {("s0", "acme")},
         ("logical", "logical_port"): {("p0", "s0", 1, MAC), ("p1", "s0", 2, MAC)},
         ("logical", "port_address"): {("p0", "10.0.0.1")},
         ("logical", "port_security"): {("p0",)},

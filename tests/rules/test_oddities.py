@@ -1,5 +1,4 @@
-"""Every warning, shown by the smallest change to a network about which nothing is odd, and not by
-the nearest that is as it should be.
+"""Every warning: a small change to a network about which nothing is odd shows it, a near miss not.
 
 All cases pass through one state, so that each warning also has to come and go with its change; in
 the end a state computed from nothing says the same.
@@ -11,7 +10,18 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from nvp_state import Acl, Nat, Port, Route, Router, RouterPort, StateError, Switch, Uplink
+from nvp_state import (
+    Acl,
+    LogicalFlow,
+    Nat,
+    Pipeline,
+    Port,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from tests.rules.office import hosts, mac, office, state_of
 
 OFFICE = [*office()[:1], *hosts("ext"), *office()[1:]]
@@ -59,6 +69,17 @@ def pair(here="10.8.0.1/24", there="10.8.0.2/24", here6=None, there6=None, **fie
 
 def nat(*fields, **more):
     return Nat("r", *fields, **more)
+
+
+def own(*flows):
+    """A pipeline of front, beside a switch of another tenant."""
+    theirs = [Switch("alien", "globex"), port("alien")]
+    return [
+        *theirs,
+        evolve(theirs[1], name="theirs"),
+        Pipeline("p", "acme", switches=["front"]),
+        *flows,
+    ]
 
 
 NAT_LAB = Nat("t", "snat", "10.0.2.9", "10.0.2.0/24")
@@ -178,6 +199,20 @@ CASES = [
     Case("acl-never-matches", {"front:to-lport:1:tcp && udp"},
          [Acl("front", "to-lport", 1, "tcp && udp", "drop")],
          [Acl("front", "to-lport", 1, "tcp || udp", "drop")]),
+    Case("pipeline-unknown-port", {'p:0:1:inport == "db"'},
+         own(LogicalFlow("p", 0, 1, 'inport == "db"', "next;")),
+         own(LogicalFlow("p", 0, 1, 'inport == "app"', "next;"))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "theirs"; output;')),
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;'))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         [*own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;')), was("db", enabled=False)],
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "r-f"; output;'))),
+    Case("pipeline-unknown-table", {"p:0:1:udp"}, own(LogicalFlow("p", 0, 1, "udp", "next(3);")),
+         own(LogicalFlow("p", 0, 1, "udp", "next(3);"), LogicalFlow("p", 3, 1, "1", "next;"))),
+    Case("pipeline-never-matches", {"p:0:1:udp && tcp"},
+         own(LogicalFlow("p", 0, 1, "udp && tcp", "next;")),
+         own(LogicalFlow("p", 0, 1, "udp || tcp", "next;"))),
     Case("acl-shadowed", {"front:to-lport:5:tcp.dst == 22"},
          [Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow")],
          [Acl("front", "to-lport", 9, "tcp.dst == 23", "allow"),
@@ -234,10 +269,16 @@ def test_what_has_come_and_gone_is_as_computed_from_nothing(state):
 
 
 CHANGES = [
-    was("web", ip="10.0.0.1"), was("r-b", cidr="10.0.0.128/25"), was("up", tag=9), was("t-r", peer=None),
-    to("10.5.0.0/16", "10.9.0.2"), to("10.0.1.0/24", "discard"), nat("snat", "10.7.0.1", "10.0.0.0/16"),
-    Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow"), r_x("10.0.1.129/25", switch="lab"),
-]  # fmt: skip
+    was("web", ip="10.0.0.1"),
+    was("r-b", cidr="10.0.0.128/25"),
+    was("up", tag=9),
+    was("t-r", peer=None),
+    to("10.5.0.0/16", "10.9.0.2"),
+    to("10.0.1.0/24", "discard"),
+    nat("snat", "10.7.0.1", "10.0.0.0/16"),
+    Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow"),
+    r_x("10.0.1.129/25", switch="lab"),
+]
 
 
 def test_a_change_costs_the_same_beside_3_and_beside_12_other_offices():
