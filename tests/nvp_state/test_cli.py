@@ -164,8 +164,8 @@ def test_flows_of_a_stage_with_names_and_reasons():
     assert heading == "hv3:"
     assert all(line.startswith("  table=46 (out_acl), ") for line in lines[::2])
     place = lines.index(
-        "  table=46 (out_acl), priority=201,reg15=0x3 (app-1-front),metadata=0x1 (acme-frontend)"
-        " actions=drop"
+        "  table=46 (out_acl), priority=201,reg8=0/0x30,reg15=0x3 (app-1-front),metadata=0x1"
+        " (acme-frontend) actions=set_field:0x2/0x3->reg8,resubmit(,47) (out_acl_done)"
     )
     assert 'because of acl "acme-frontend:to-lport:100:outport == ' in lines[place + 1]
     files = {line.split()[0].partition(":")[0] for line in lines[1::2]}
