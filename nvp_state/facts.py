@@ -30,6 +30,7 @@ business.
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
                route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               static_mac(id, port, ip, mac)  static_mac6(…)
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
@@ -37,6 +38,10 @@ business.
                dhcp_option(options, name, value)  dhcp_stateless(options)
                dns_record(id, ls, name, address)
                advertised(port, mode)  advertised_option(port, name, value)
+               pipeline(name, tenant, stage)  pipeline_switch(pipeline, ls)
+               own_flow(id, pipeline, number, priority, steps, verdict, target, port)
+               own_step(flow, number, field, value)          field "" takes one from the TTL
+               own_term(flow, number, inport, outport, match)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -67,15 +72,18 @@ from nvp_state.entities import (
     DnsRecord,
     Entity,
     Host,
+    LogicalFlow,
     Meter,
     Nat,
     PhysicalNetwork,
+    Pipeline,
     Port,
     PortGroup,
     Route,
     Router,
     RouterAdvertisement,
     RouterPort,
+    StaticMacBinding,
     Switch,
     Uplink,
     readable,
@@ -227,6 +235,12 @@ def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, table, row)
 
 
+def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
+    table = "static_mac6" if ":" in binding.ip else "static_mac"
+    row = (readable(binding.key), binding.port, binding.ip, binding.mac)
+    yield Fact(LOGICAL, table, row)
+
+
 def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
     name, inside = readable(nat.key), ip_network(nat.logical_ip)
     if nat.type != "dnat":
@@ -315,6 +329,31 @@ def _signed(number: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
+def _pipeline_facts(pipeline: Pipeline, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "pipeline", (pipeline.name, pipeline.tenant, pipeline.stage))
+    for switch in pipeline.switches:
+        yield Fact(LOGICAL, "pipeline_switch", (pipeline.name, switch))
+
+
+def _logical_flow_facts(flow: LogicalFlow, _: Record) -> Iterator[Fact]:
+    name, told = readable(flow.key), flow.steps
+    steps = [step for field, value in told.changes for step in _parts(field, value)]
+    does = (len(steps), told.verdict, told.table, told.port)
+    yield Fact(LOGICAL, "own_flow", (name, flow.pipeline, flow.table, flow.priority, *does))
+    for number, step in enumerate(steps):
+        yield Fact(LOGICAL, "own_step", (name, number, *step))
+    for number, term in enumerate(flow.terms):
+        match = tuple(half for test in term.fields for half in _halves(*test))
+        yield Fact(LOGICAL, "own_term", (name, number, term.inport, term.outport, match))
+
+
+def _parts(field: str, value: int) -> list[tuple[str, int]]:
+    """A field that is set, as far as numbers of rules have 64 bits."""
+    if not field.startswith("ipv6_"):
+        return [(field, value)]
+    return [(f"{field}[64..127]", _signed(value >> 64)), (f"{field}[0..63]", _signed(value))]
+
+
 def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
     name, server = readable(told.key), told.options["server_id"]
     row = (name, told.switch, told.prefix, server)
@@ -355,6 +394,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,
@@ -363,4 +403,6 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     DhcpOptions: _dhcp_facts,
     DnsRecord: _dns_facts,
     RouterAdvertisement: _advertisement_facts,
+    Pipeline: _pipeline_facts,
+    LogicalFlow: _logical_flow_facts,
 }

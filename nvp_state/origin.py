@@ -72,6 +72,8 @@ _KINDS = {
     "served": ("switch",),
     "service_node": ("host",),
     "snat": ("nat",),
+    "static_mac": ("static-mac-binding",),
+    "static_mac6": ("static-mac-binding",),
     "uplink": ("uplink",),
     "uplink_network": ("uplink",),
     "vif": ("port",),

@@ -3,6 +3,7 @@
     switching    hosts, logical switches, their ports
     routing      logical routers, their ports, routes
     access       access rules, and the address sets, port groups and meters that they name
+    pipelines    tenants' own flow tables
     services     DHCP options, DNS records, router advertisements
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
@@ -12,7 +13,8 @@ what it refers to, whether it is numbered) the class says itself (see `base`).
 from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
-from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.pipelines import LogicalFlow, Pipeline
+from nvp_state.entities.routing import Nat, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import (
     STATELESS,
     DhcpOptions,
@@ -34,10 +36,12 @@ __all__ = [
     "Entity",
     "Host",
     "Key",
+    "LogicalFlow",
     "Meter",
     "Nat",
     "Options",
     "PhysicalNetwork",
+    "Pipeline",
     "Port",
     "PortGroup",
     "Reference",
@@ -45,6 +49,7 @@ __all__ = [
     "Router",
     "RouterAdvertisement",
     "RouterPort",
+    "StaticMacBinding",
     "Switch",
     "Uplink",
     "readable",
@@ -64,6 +69,7 @@ KINDS: dict[str, type[Entity]] = {
         Router,
         RouterPort,
         Route,
+        StaticMacBinding,
         Nat,
         AddressSet,
         PortGroup,
@@ -72,6 +78,8 @@ KINDS: dict[str, type[Entity]] = {
         DhcpOptions,
         DnsRecord,
         RouterAdvertisement,
+        Pipeline,
+        LogicalFlow,
     )
 }
 """The kinds of entities, those that are referred to before those that refer to them."""

@@ -110,6 +110,26 @@ class Route(Entity):
         return []
 
 
+@frozen
+class StaticMacBinding(Entity):
+    """The MAC of a machine that no switch knows: a router need not ask for it.
+
+    Args:
+        port: the router port on whose network the machine is.
+        ip: its address, of either family.
+        mac: its MAC.
+    """
+
+    kind: ClassVar[str] = "static-mac-binding"
+    plural: ClassVar[str] = "static MAC bindings"
+    key_fields: ClassVar[tuple[str, ...]] = ("port", "ip")
+    section: ClassVar[str] = "static_mac_bindings"
+
+    port: str = field(metadata=checked(checks.name, "router-port"))
+    ip: str = field(metadata=checked(checks.any_ip))
+    mac: str = field(metadata=checked(checks.mac))
+
+
 NAT_TYPES = ("snat", "dnat", "dnat_and_snat")
 
 

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from nvp_state import Acl, Nat, Port, Route, Router, RouterPort, Switch, Uplink
+from nvp_state import (
+    Acl,
+    LogicalFlow,
+    Nat,
+    Pipeline,
+    Port,
+    Route,
+    Router,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from tests.rules.office import hosts, mac, office, state_of
 
 OFFICE = [*office()[:1], *hosts("ext"), *office()[1:]]
@@ -58,6 +69,17 @@ def pair(here="10.8.0.1/24", there="10.8.0.2/24", here6=None, there6=None, **fie
 
 def nat(*fields, **more):
     return Nat("r", *fields, **more)
+
+
+def own(*flows):
+    """A pipeline of front, beside a switch of another tenant."""
+    theirs = [Switch("alien", "globex"), port("alien")]
+    return [
+        *theirs,
+        evolve(theirs[1], name="theirs"),
+        Pipeline("p", "acme", switches=["front"]),
+        *flows,
+    ]
 
 
 NAT_LAB = Nat("t", "snat", "10.0.2.9", "10.0.2.0/24")
@@ -177,6 +199,20 @@ CASES = [
     Case("acl-never-matches", {"front:to-lport:1:tcp && udp"},
          [Acl("front", "to-lport", 1, "tcp && udp", "drop")],
          [Acl("front", "to-lport", 1, "tcp || udp", "drop")]),
+    Case("pipeline-unknown-port", {'p:0:1:inport == "db"'},
+         own(LogicalFlow("p", 0, 1, 'inport == "db"', "next;")),
+         own(LogicalFlow("p", 0, 1, 'inport == "app"', "next;"))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "theirs"; output;')),
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;'))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         [*own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;')), was("db", enabled=False)],
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "r-f"; output;'))),
+    Case("pipeline-unknown-table", {"p:0:1:udp"}, own(LogicalFlow("p", 0, 1, "udp", "next(3);")),
+         own(LogicalFlow("p", 0, 1, "udp", "next(3);"), LogicalFlow("p", 3, 1, "1", "next;"))),
+    Case("pipeline-never-matches", {"p:0:1:udp && tcp"},
+         own(LogicalFlow("p", 0, 1, "udp && tcp", "next;")),
+         own(LogicalFlow("p", 0, 1, "udp || tcp", "next;"))),
     Case("acl-shadowed", {"front:to-lport:5:tcp.dst == 22"},
          [Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow")],
          [Acl("front", "to-lport", 9, "tcp.dst == 23", "allow"),
