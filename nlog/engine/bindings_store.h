@@ -46,8 +46,9 @@ struct Store {
   std::deque<TableCodec> tables;
   // Of the keys likewise; of a table without a key there are no columns.
   std::deque<TableCodec> keys;
-  // Knows how many tables there are: the codecs of a change that was rolled back stay, for who holds
-  // its deltas, until another change takes their numbers. Null before the tables, and after them.
+  // Knows how many tables there are: the codecs of a change that was rolled back stay, for who
+  // holds its deltas, until another change takes their numbers. Null before the tables, and after
+  // them.
   const core::Database* database = nullptr;
   std::list<Translations> translations;
   std::recursive_mutex mutex;

@@ -248,11 +248,12 @@ def test_a_row_in_doubt_that_two_rules_give_back_rests_on_the_first():
         tx.insert_many("edge", [edge for node in loops for edge in ((1, node, 2), (node, 1, 2))])
     with engine.transaction() as tx:
         tx.delete_many("edge", direct)
-    assert engine.work.rederived == 2
+    given_back = engine.work.rederived
     assert set(engine["reach"]) == {(node,) for node in (*chain, 2, 3, *loops)}
     with engine.transaction() as tx:
         tx.delete("edge", (chain[-2], 1, 1))
     assert set(engine["reach"]) == {(node,) for node in (*chain[:-1], 3)}
+    assert given_back == 2
 
 
 def test_a_commit_that_fails_after_a_deletion_leaves_what_rested_on_what():

@@ -184,6 +184,8 @@ def test_a_tree_of_calls_cannot_evaluate_itself():
 class LongTuple(tuple[Any, ...]):
     """Says that it has more than it has."""
 
+    __slots__ = ()
+
     def __len__(self) -> int:
         return super().__len__() + 1000
 
