@@ -61,7 +61,7 @@ help: ## print this list (the default)
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  \1 \2/p' $(firstword $(MAKEFILE_LIST)) | \
 	  while read -r name text; do printf '  %-14s%s\n' "$$name" "$$text"; done
 
-demo: build $(STAMPS)/extra-demo ## build, then carry packets through a small network of tenants
+demo: build ## build, then carry packets through a small network of tenants
 	@$(VENV)/bin/nvp demo
 
 build: $(STAMPS)/extension ## make .venv, install the project into it, compile the core
@@ -186,7 +186,6 @@ $(STAMPS)/extra-%: setup.cfg $(STAMPS)/installed
 
 # One after the other, since pip must not run twice at a time in one environment.
 $(STAMPS)/extra-check: | $(STAMPS)/extra-test
-$(STAMPS)/extra-test: | $(STAMPS)/extra-demo
 $(STAMPS)/extra-bench: | $(STAMPS)/extra-test
 
 $(FLOOR): $(FLOOR_FILES) | toolchain

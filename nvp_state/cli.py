@@ -51,7 +51,7 @@ def demo(capture: Path) -> None:
     if not DEMO_DOCUMENT.exists():
         _fail(f"{DEMO_DOCUMENT} is not here: run `nvp demo` in the project's folder")
     with _guard():
-        from nvp_state.demo import Demo  # noqa: PLC0415 - needs scapy, which others do not
+        from nvp_state.demo import Demo  # noqa: PLC0415 - loads scapy, which takes a while
 
         kept = Demo(DEMO_DOCUMENT, capture, Console()).run()
     sys.exit(0 if kept else 1)
@@ -213,7 +213,7 @@ def _note_distance(state: NetworkState, source: str, destination: str) -> None:
 
 
 def _frame(lab: Emulation, source: str, destination: str, tcp: int | None, arp: bool) -> bytes:
-    from nvp_state.guest import Guests  # noqa: PLC0415 - needs scapy, which others do not
+    from nvp_state.guest import Guests  # noqa: PLC0415 - loads scapy, which takes a while
 
     guests = Guests(lab)
     if arp:

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import yaml
 from attrs import fields
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.l2 import Ether
 
 from nvp_state import Emulation, NetworkState
 from nvp_state.entities import KINDS
@@ -32,7 +35,7 @@ def test_the_api_does_what_its_comments_say(capsys):
 
 
 def test_the_policy_keeps_two_vms_apart(tmp_path):
-    (policy,) = blocks("nlog")
+    policy, _ = blocks("nlog")
     path = tmp_path / "apart.nlog"
     path.write_text(policy)
     for rules, answered in (((), True), (path, False)):
@@ -42,6 +45,37 @@ def test_the_policy_keeps_two_vms_apart(tmp_path):
         assert guests.ping("web-1", "web-2").answered is answered
         assert guests.ping("web-2", "web-1").answered is answered
         assert guests.ping("web-1", "app-1-front").answered
+
+
+def test_the_other_policy_tells_who_sends_to_port_9(tmp_path):
+    _, policy = blocks("nlog")
+    path = tmp_path / "nobody.nlog"
+    path.write_text(policy)
+    for rules, heard_by in (((), "web-2"), (path, "web-1")):
+        state = NetworkState(rules)
+        state.load(ROOT / "examples" / "three_tier.json")
+        lab = Emulation(state)
+        vms = Guests(lab).vms
+        head = Ether(src=vms["web-1"].mac, dst=vms["web-2"].mac)
+        packet = IP(src=vms["web-1"].ip, dst=vms["web-2"].ip) / UDP(sport=4000, dport=9)
+        (heard,) = lab.send("web-1", bytes(head / packet))
+        assert heard.port == heard_by
+        assert (ICMP in Ether(heard.frame)) == (heard_by == "web-1")
+
+
+def test_the_services_of_the_text_are_a_document():
+    (services,) = blocks("yaml")
+    router_port = {"name": "r0s0", "mac": "0e:00:00:00:00:01", "cidr6": "fd00::1/64"}
+    port = {"name": "a", "mac": "0a:00:00:00:00:01", "ip": "10.0.0.10", "ip6": "fd00::10"}
+    state = NetworkState()
+    state.load(
+        yaml.safe_load(services)
+        | {
+            "switches": [{"name": "s0", "tenant": "acme", "ports": [port]}],
+            "routers": [{"name": "r0", "ports": [router_port | {"switch": "s0"}]}],
+        }
+    )
+    assert [len(state.entities(kind)) for kind in ("dhcp-options", "dns-record")] == [2, 1]
 
 
 def test_every_field_and_warning_is_documented():
