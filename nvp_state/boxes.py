@@ -133,11 +133,15 @@ class Algebra:
                 break
         if sum(map(_size, unique)) > TESTS_MAX:
             raise TooManyTests
-        self._work(len(unique) ** 2)
+        return self.uncovered(unique)
+
+    def uncovered(self, boxes: Boxes) -> Boxes:
+        """Return the boxes, which are distinct, without those that others cover."""
+        self._work(len(boxes) ** 2)
         return [
             box
-            for box in unique
-            if not any(other is not box and _covers(other, box) for other in unique)
+            for box in boxes
+            if not any(other is not box and _covers(other, box) for other in boxes)
         ]
 
     def both(self, one: Box, other: Box) -> Box | None:
