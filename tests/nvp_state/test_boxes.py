@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvp_state.cubes import (
+from nvp_state.boxes import (
     STEPS_MAX,
     Algebra,
     Cube,

@@ -70,9 +70,8 @@ def test_entities_do_not_change():
         (Acl, {"priority": True}, "priority: True is not a whole number from 0 to 32767"),
         (Acl, {"direction": "to-port"}, "direction: 'to-port' is not `from-lport` or `to-lport`;"),
         (Acl, {"direction": None}, "direction: None is not `from-lport` or `to-lport`"),
-        (Acl, {"action": "allow-related"}, "this version keeps no connection state; use `allow`"),
-        (Acl, {"action": "reject"}, "'reject' is not carried"),
-        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow` or `drop`"),
+        (Acl, {"action": "rejct"}, "did you mean `reject`?"),
+        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow`, "),
         (Acl, {"match": 1}, "match: 1 is not a text"),
         (Acl, {"match": "tcp.dts == 1"}, "match: there is no field or predicate `tcp.dts`"),
         (

@@ -134,7 +134,7 @@ def test_fields_stand_apart_but_for_those_that_no_packet_has_together():
     for name, (shift, width) in LAYOUT.items():
         for bit in range(shift, shift + width):
             taken.setdefault(bit, set()).add(name.split("_")[0])
-    alike = ({"ipv4", "ipv6", "arp"}, {"arp", "nd"}, {"tcp", "udp", "icmpv4", "icmpv6"})
+    alike = ({"ipv4", "ipv6", "arp"}, {"arp", "nd"}, {"tcp", "udp", "sctp", "icmpv4", "icmpv6"})
     assert all(
         len(names) == 1 or any(names <= group for group in alike) for names in taken.values()
     )
