@@ -71,7 +71,7 @@ def test_entities_do_not_change():
         (Acl, {"direction": "to-port"}, "direction: 'to-port' is not `from-lport` or `to-lport`;"),
         (Acl, {"direction": None}, "direction: None is not `from-lport` or `to-lport`"),
         (Acl, {"action": "rejct"}, "did you mean `reject`?"),
-        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow`, "),
+        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow` or "),
         (Acl, {"match": 1}, "match: 1 is not a text"),
         (Acl, {"match": "tcp.dts == 1"}, "match: there is no field or predicate `tcp.dts`"),
         (
