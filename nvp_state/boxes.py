@@ -2,8 +2,8 @@
 
 A `Box` says which values some fields of a packet may have. For a field in `bits` these are several
 tests, of which one must hold: the bits of a mask agree with a value. Port names are values too,
-with the mask EXACT. For each pair in `excluded` the field has any value but that. A field that a box
-does not mention may be anything, even absent.
+with the mask EXACT. For each pair in `excluded` the field has any value but that. A field that a
+box does not mention may be anything, even absent.
 
 What a named set has (of addresses, or of ports) is not known here, and may change; so a condition
 that names some stands in `sets` as it is, beside all others. A field may have several of those.
