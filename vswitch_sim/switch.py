@@ -165,8 +165,6 @@ class Switch:
     ) -> list[tuple[int, int, int, bytes]]:
         """Pass many frames, one after the other; faster than to `process` each.
 
-        Copies to the controller are not kept.
-
         Returns:
             (place in the batch, port, tun_id, frame) of each that leaves, in order.
 
@@ -176,7 +174,9 @@ class Switch:
         for in_port in set(in_ports):
             self._require_port(in_port)
         with self._slow.packets(now_s) as time_s:
-            return self._slow.datapath.process_batch(in_ports, frames, time_s)
+            egress, controller = self._slow.datapath.process_batch(in_ports, frames, time_s)
+        self._packet_ins.extend(PacketIn(*copy) for copy in controller)
+        return egress
 
     def advance(self, now_s: float) -> None:
         """Let time pass: flows and megaflows that timed out go.

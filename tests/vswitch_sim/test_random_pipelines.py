@@ -94,9 +94,9 @@ class Pair:
                 for place, egresses in enumerate(expected)
                 for egress in egresses
             ]
-            self.uncached.packet_ins()
-            return
-        assert [self.cached.process(port, frame, 0, now_s) for port, frame in packets] == expected
+        else:
+            one_by_one = [self.cached.process(port, frame, 0, now_s) for port, frame in packets]
+            assert one_by_one == expected
         assert self.cached.packet_ins() == self.uncached.packet_ins()
 
     def check(self) -> None:

@@ -165,10 +165,10 @@ class Datapath:
 
     def process_batch(
         self, in_ports: Sequence[int], frames: Sequence[bytes], now_s: float
-    ) -> list[tuple[int, int, int, bytes]]:
+    ) -> tuple[list[tuple[int, int, int, bytes]], list[tuple[str, int, bytes]]]:
         """Pass many; (place in the batch, port, tun_id, frame) of each that leaves, in order.
 
-        Copies to the controller are not among them. A frame that nothing wrote is the one given.
+        And `Outcome.controller` of all. A frame that nothing wrote is the one given.
         """
 
     def trace_lookup(self, key: int) -> Megaflow | None:

@@ -18,6 +18,11 @@ constexpr std::uint64_t kMax32 = 0xFFFFFFFF;
 // How many frames of a batch are on their way from memory while one is read.
 constexpr std::size_t kFetchedAhead = 8;
 
+py::tuple ToController(const Reasons& reasons, Reason reason, std::uint32_t in_port,
+                       const py::object& frame) {
+  return py::make_tuple(reasons.NameOf(reason), in_port, frame);
+}
+
 // A packet's bytes as an object: the frame itself if nothing was written.
 py::object FrameOf(const Packet& packet, py::handle received) {
   if (packet.is_as_received()) {
@@ -46,8 +51,7 @@ class OutcomeSink : public Sink {
     outcome_.egress.append(py::make_tuple(port, tun_id, FrameOf(packet, frame_)));
   }
   void Controller(Reason reason, std::uint32_t in_port, const Packet& packet) override {
-    outcome_.controller.append(
-        py::make_tuple(reasons_.NameOf(reason), in_port, FrameOf(packet, frame_)));
+    outcome_.controller.append(ToController(reasons_, reason, in_port, FrameOf(packet, frame_)));
   }
   void Drop(Reason reason) override { outcome_.drops.append(reasons_.NameOf(reason)); }
 
@@ -59,9 +63,9 @@ class OutcomeSink : public Sink {
 
 class BatchSink : public Sink {
  public:
-  explicit BatchSink(const py::tuple& frames) : frames_(frames) {}
+  BatchSink(const py::tuple& frames, const Reasons& reasons) : frames_(frames), reasons_(reasons) {}
 
-  py::list& egress() { return egress_; }
+  py::tuple outcome() const { return py::make_tuple(egress_, controller_); }
 
   void Begin(std::size_t i) override { place_ = i; }
   void Output(std::uint32_t port, Word tun_id, const Packet& packet) override {
@@ -72,17 +76,24 @@ class BatchSink : public Sink {
     PyTuple_SET_ITEM(row.ptr(), 0, IntOf(place_).release().ptr());
     PyTuple_SET_ITEM(row.ptr(), 1, IntOf(port).release().ptr());
     PyTuple_SET_ITEM(row.ptr(), 2, IntOf(tun_id).release().ptr());
-    const py::handle received = PyTuple_GET_ITEM(frames_.ptr(), static_cast<Py_ssize_t>(place_));
-    PyTuple_SET_ITEM(row.ptr(), 3, FrameOf(packet, received).release().ptr());
+    PyTuple_SET_ITEM(row.ptr(), 3, FrameOf(packet, received()).release().ptr());
     egress_.append(row);
   }
-  void Controller(Reason, std::uint32_t, const Packet&) override {}
+  void Controller(Reason reason, std::uint32_t in_port, const Packet& packet) override {
+    controller_.append(ToController(reasons_, reason, in_port, FrameOf(packet, received())));
+  }
   void Drop(Reason) override {}
 
  private:
+  py::handle received() const {
+    return PyTuple_GET_ITEM(frames_.ptr(), static_cast<Py_ssize_t>(place_));
+  }
+
   const py::tuple& frames_;
+  const Reasons& reasons_;
   std::size_t place_ = 0;
   py::list egress_;
+  py::list controller_;
 };
 
 py::tuple TupleOf(const py::object& values, const char* what) {
@@ -127,8 +138,8 @@ Outcome PythonDatapath::Process(std::uint32_t in_port, py::handle frame, Word tu
   return std::move(sink.outcome());
 }
 
-py::list PythonDatapath::ProcessBatch(const py::object& in_ports, const py::object& frames,
-                                      double now_s) {
+py::tuple PythonDatapath::ProcessBatch(const py::object& in_ports, const py::object& frames,
+                                       double now_s) {
   const py::tuple ports = TupleOf(in_ports, "in_ports");
   const py::tuple received = TupleOf(frames, "frames");
   if (ports.size() != received.size()) {
@@ -148,9 +159,9 @@ py::list PythonDatapath::ProcessBatch(const py::object& in_ports, const py::obje
                         0, BytesOf(PyTuple_GET_ITEM(received.ptr(), place))});
   }
   SetTime(now_s);
-  BatchSink sink(received);
+  BatchSink sink(received, datapath_.reasons());
   datapath_.Process(arrivals, sink);
-  return std::move(sink.egress());
+  return sink.outcome();
 }
 
 std::optional<MegaflowRecord> PythonDatapath::Peek(const FlowKey& key) {

@@ -28,8 +28,8 @@ class PythonDatapath : private SlowPath {
   PythonDatapath(pybind11::object translate, const Limits& limits);
 
   Outcome Process(std::uint32_t in_port, pybind11::handle frame, Word tun_id, double now_s);
-  pybind11::list ProcessBatch(const pybind11::object& in_ports, const pybind11::object& frames,
-                              double now_s);
+  pybind11::tuple ProcessBatch(const pybind11::object& in_ports, const pybind11::object& frames,
+                               double now_s);
   std::optional<MegaflowRecord> Peek(const FlowKey& key);
   std::vector<MegaflowRecord> Remove(const pybind11::iterable& numbers);
   std::vector<MegaflowRecord> Expire(double now_s, double idle_s);
