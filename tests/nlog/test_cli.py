@@ -203,7 +203,12 @@ def test_what_takes_long_says_so_on_a_terminal_and_ends_by_ctrl_c(tmp_path: Path
     path = tmp_path / "endless.nlog"
     path.write_text(ENDLESS)
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-c", "from nlog.cli import main; main()", "run", str(path)]
+    # Whoever runs tests in the background may have them ignore Ctrl-C, and children inherit it.
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from nlog.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, "run", str(path)]
     environment = {**os.environ, "TERM": "xterm"}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=theirs, env=environment

@@ -22,6 +22,7 @@ from vswitch_sim import (
     Switch,
 )
 from vswitch_sim.classifier import Classifier
+from vswitch_sim.tables import Tables
 from vswitch_sim.versions import Versioned
 
 FRAMES = [bytes([2, 0, 0, 0, 0, n]) + bytes(54) for n in range(24)]
@@ -35,10 +36,13 @@ def new_switch(megaflows_max: int = 1000) -> Switch:
 
 
 def state(number: int) -> list:
-    """A pipeline every part of which says which it is of: a mixture would show."""
+    """A pipeline every part of which says which it is of: a mixture would show.
+
+    Of two that are there together the higher number has the packets, in the first table.
+    """
     mark = SetField("reg0", number)
     return [
-        Flow(0, 1, Match(), (mark, Resubmit(1))),
+        Flow(0, 1 + number, Match(), (mark, Resubmit(1))),
         Flow(1, 1, Match.of(reg0=number), (SetField("eth_src", number), Group(1))),
         Flow(2, 1, Match.of(eth_src=number, reg0=number), (Output(2 + number),)),
         Bucket(1, number, (Resubmit(2),)),
@@ -88,6 +92,35 @@ def test_a_packet_sees_one_version_whole_whatever_thread_it_is_in(megaflows_max:
             thread.join()
     assert wrong == []
     assert min(seen) > 0, "both states were met"
+
+
+@pytest.mark.parametrize("megaflows_max", [0, 1000])
+@pytest.mark.parametrize("first", [0, 1])
+def test_nobody_sees_what_is_only_staged(first: int, megaflows_max: int, monkeypatch):
+    """Packets that pass after each step of an update, before it is published."""
+    switch = new_switch(megaflows_max)
+    before, after = state(first), state(1 - first)
+    switch.apply(FlowUpdate(add=before))
+    expected = [switch.process(1, frame) for frame in FRAMES]
+    steps: list[str] = []
+
+    def watched(owner, name: str) -> None:
+        function = getattr(owner, name)
+
+        def call(*arguments):
+            result = function(*arguments)
+            steps.append(name)
+            assert [switch.trace(1, frame).egress for frame in FRAMES] == expected
+            assert [switch.process(1, frame) for frame in FRAMES] == expected
+            return result
+
+        monkeypatch.setattr(owner, name, call)
+
+    for owner, name in ((Classifier, "insert"), (Versioned, "stage"), (Tables, "prepare")):
+        watched(owner, name)
+    switch.apply(FlowUpdate(before, after))
+    assert steps == ["insert", "insert", "insert", "stage", "prepare"]
+    assert {it.port for frame in FRAMES for it in switch.process(1, frame)} == {3 - first}
 
 
 @pytest.mark.parametrize("fails_at", range(6))
