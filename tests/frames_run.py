@@ -3,9 +3,9 @@
     python -m tests.frames_run                            # two minutes
     python -m tests.frames_run --seconds 0 --seed 4711    # one seed again
 
-Seconds are of processor time, so that a busy machine is not taken for a hang. Each seed is one batch
-(tests/vswitch_sim/fuzzing.py). Whatever is raised ends the run, after the seed is shown; so does a
-batch that takes longer than any should.
+Seconds are of processor time, so that a busy machine is not taken for a hang. Each seed is one
+batch (tests/vswitch_sim/fuzzing.py). Whatever is raised ends the run, after the seed is shown; so
+does a batch that takes longer than any should.
 """
 
 import argparse
