@@ -205,7 +205,7 @@ def _note_distance(state: NetworkState, source: str, destination: str) -> None:
     """Say up front that two VMs are of different networks, if that is why they do not meet."""
     ports = [require(state, "port", name).entity for name in (source, destination)]
     here, there = (port.switch for port in ports if isinstance(port, Port))
-    joined = dict(state.physical.engine["connected"])
+    joined: dict[str, int] = dict(state.physical.engine["connected"])
     if joined[here] != joined[there]:
         click.echo(
             f"note: {destination} is on {there}, {source} on {here}: no logical network joins them"

@@ -30,6 +30,11 @@ business.
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
                route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               policy(id, lr, priority, action)  policy_hop(id, nexthop)  policy_hop6(…)
+               policy_term(policy, number, inport, outport, match)
+               qos(id, key, ls, direction, priority, dscp, rate, burst)   dscp is -1, rate 0 if none
+               qos_term(qos, number, inport, outport, match)
+               static_mac(id, port, ip, mac)  static_mac6(…)
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
@@ -37,6 +42,10 @@ business.
                dhcp_option(options, name, value)  dhcp_stateless(options)
                dns_record(id, ls, name, address)
                advertised(port, mode)  advertised_option(port, name, value)
+               pipeline(name, tenant, stage)  pipeline_switch(pipeline, ls)
+               own_flow(id, pipeline, number, priority, steps, verdict, target, port)
+               own_step(flow, number, field, value)          field "" takes one from the TTL
+               own_term(flow, number, inport, outport, match)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
                service_node(host)  served(ls)                who copies broadcasts for whom
@@ -67,20 +76,26 @@ from nvp_state.entities import (
     DnsRecord,
     Entity,
     Host,
+    LogicalFlow,
     Meter,
     Nat,
     PhysicalNetwork,
+    Pipeline,
+    Policy,
     Port,
     PortGroup,
+    Qos,
     Route,
     Router,
     RouterAdvertisement,
     RouterPort,
+    StaticMacBinding,
     Switch,
     Uplink,
     readable,
 )
 from nvp_state.expression import normalise
+from nvp_state.plain_match import plain_terms
 from nvp_state.records import Change, Record
 from nvp_state.terms import Term
 
@@ -227,6 +242,35 @@ def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, table, row)
 
 
+def _policy_facts(policy: Policy, _: Record) -> Iterator[Fact]:
+    name = readable(policy.key)
+    row = (name, policy.router, policy.priority, policy.action)
+    yield Fact(LOGICAL, "policy", row)
+    if policy.nexthop is not None:
+        table = "policy_hop6" if ":" in policy.nexthop else "policy_hop"
+        yield Fact(LOGICAL, table, (name, policy.nexthop))
+    yield from _plain_facts("policy_term", name, policy.match)
+
+
+def _qos_facts(qos: Qos, record: Record) -> Iterator[Fact]:
+    name, dscp = readable(qos.key), -1 if qos.dscp is None else qos.dscp
+    row = (name, record.tunnel_key, qos.switch, qos.direction, qos.priority, dscp)
+    yield Fact(LOGICAL, "qos", (*row, qos.rate, qos.burst))
+    yield from _plain_facts("qos_term", name, qos.match)
+
+
+def _plain_facts(table: str, name: str, match: str) -> Iterator[Fact]:
+    for number, term in enumerate(plain_terms(match)):
+        tests = tuple(half for test in term.fields for half in _halves(*test))
+        yield Fact(LOGICAL, table, (name, number, term.inport, term.outport, tests))
+
+
+def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
+    table = "static_mac6" if ":" in binding.ip else "static_mac"
+    row = (readable(binding.key), binding.port, binding.ip, binding.mac)
+    yield Fact(LOGICAL, table, row)
+
+
 def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
     name, inside = readable(nat.key), ip_network(nat.logical_ip)
     if nat.type != "dnat":
@@ -279,10 +323,10 @@ def _acl_facts(acl: Acl, record: Record) -> Iterator[Fact]:
 def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
     tracked, match = -1, list[Value]()
     for name, value, mask in term.fields:
-        if name == "ct_state" and mask & TRACKED:
+        known = TRACKED if name == "ct_state" else 0
+        if known & mask:
             tracked = int(bool(value & TRACKED))
-            value, mask = value & ~TRACKED, mask & ~TRACKED
-        match += _halves(name, value, mask)
+        match += _halves(name, value & ~known, mask & ~known)
     row = (*place, len(term.clauses), term.inport, term.outport, tracked, tuple(match))
     yield Fact(LOGICAL, "acl_term", row)
     for number, clause in enumerate(term.clauses, 1):
@@ -313,6 +357,29 @@ def _halves(field: str, value: int, mask: int) -> tuple[Value, ...]:
 def _signed(number: int) -> int:
     number &= (1 << 64) - 1
     return number - (1 << 64) if number >> 63 else number
+
+
+def _pipeline_facts(pipeline: Pipeline, _: Record) -> Iterator[Fact]:
+    yield Fact(LOGICAL, "pipeline", (pipeline.name, pipeline.tenant, pipeline.stage))
+    for switch in pipeline.switches:
+        yield Fact(LOGICAL, "pipeline_switch", (pipeline.name, switch))
+
+
+def _logical_flow_facts(flow: LogicalFlow, _: Record) -> Iterator[Fact]:
+    name, told = readable(flow.key), flow.steps
+    steps = [step for field, value in told.changes for step in _parts(field, value)]
+    does = (len(steps), told.verdict, told.table, told.port)
+    yield Fact(LOGICAL, "own_flow", (name, flow.pipeline, flow.table, flow.priority, *does))
+    for number, step in enumerate(steps):
+        yield Fact(LOGICAL, "own_step", (name, number, *step))
+    yield from _plain_facts("own_term", name, flow.match)
+
+
+def _parts(field: str, value: int) -> list[tuple[str, int]]:
+    """A field that is set, as far as numbers of rules have 64 bits."""
+    if not field.startswith("ipv6_"):
+        return [(field, value)]
+    return [(f"{field}[64..127]", _signed(value >> 64)), (f"{field}[0..63]", _signed(value))]
 
 
 def _dhcp_facts(told: DhcpOptions, _: Record) -> Iterator[Fact]:
@@ -355,12 +422,17 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    Policy: _policy_facts,
+    StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,
     Meter: _meter_facts,
     Acl: _acl_facts,
+    Qos: _qos_facts,
     DhcpOptions: _dhcp_facts,
     DnsRecord: _dns_facts,
     RouterAdvertisement: _advertisement_facts,
+    Pipeline: _pipeline_facts,
+    LogicalFlow: _logical_flow_facts,
 }

@@ -6,7 +6,9 @@ changes to those who listen. Both controllers are prepared before either is comm
 step refuses, neither has changed, the store is reverted, and the state is what it was.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from ipaddress import IPv4Address
 from os import PathLike
 from typing import Any
@@ -34,6 +36,8 @@ class NetworkChange:
     hosts: Mapping[str, HostDelta]
 
 
+HISTORY_MAX = 100
+
 FilePath = str | PathLike[str]
 Listener = Callable[[NetworkChange], None]
 
@@ -57,6 +61,7 @@ class NetworkState:
         with self.physical.engine.transaction() as tx:
             self.physical.prepare(tx, self.logical.initial)
         self._listeners: list[Listener] = []
+        self._history: deque[Change] = deque(maxlen=HISTORY_MAX)
 
     def __repr__(self) -> str:
         counts = (f"{len(self._store.keys(kind))} {kind}" for kind in KINDS)
@@ -97,8 +102,10 @@ class NetworkState:
         """The entity with the numbers that packets know it by, or None."""
         return self._store.record(kind, key)
 
-    def flows(self, host: str) -> list[Flow | Bucket | GroupType]:
+    def flows(self, host: str) -> "HostFlows":
         """The flows, groups that do not copy to all, and buckets that rules give a host.
+
+        A list, with `subscribe` to hear of changes.
 
         Raises:
             StateError: there is no such host.
@@ -110,11 +117,11 @@ class NetworkState:
         known.sort(key=lambda flow: (flow.table, -flow.priority, str(flow.match)))
         buckets = [to_bucket(*row[1:]) for row in engine["physical_bucket"].where(host=host)]
         groups = [to_group(*row[1:]) for row in engine["physical_group"].where(host=host)]
-        return [
-            *known,
-            *sorted(groups, key=lambda group: group.identity),
-            *sorted(buckets, key=lambda bucket: bucket.identity),
-        ]
+        found = HostFlows(known)
+        found += sorted(groups, key=lambda group: group.identity)
+        found += sorted(buckets, key=lambda bucket: bucket.identity)
+        found.host, found.state = host, self
+        return found
 
     def rows(self, host: str) -> HostDelta:
         """All rows that rules give a host, as an agent takes them. StateError if there is none."""
@@ -158,6 +165,36 @@ class NetworkState:
         listener(NetworkChange(everything, by_host(rows, {})))
         self._listeners.append(listener)
 
+    @property
+    def history(self) -> tuple[Change, ...]:
+        """The last commits that `undo` can take back, the latest last; at most `HISTORY_MAX`."""
+        return tuple(self._history)
+
+    def undo(self) -> Change:
+        """Take the last commit back, by one that does the opposite; what that did.
+
+        Entities that come back may be known to packets by other numbers than before.
+
+        Raises:
+            StateError: something that is there now is in the way; nothing has changed.
+            ValueError: there is no commit in `history`.
+        """
+        if not self._history:
+            raise ValueError("there is no commit to take back")
+        last = self._history[-1]
+        with self.transaction() as tx:
+            tx.remove(*(record.entity for record in last.added))
+            tx.add(*(record.entity for record in last.removed))
+            tx.replace(*(old.entity for old, _ in last.replaced))
+        self._history.pop()
+        self._history.pop()
+        return tx.change
+
+    def follow(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every later commit; what is returned ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
     def require_host(self, host: str) -> None:
         """Raise StateError if there is no such host."""
         if self._store.record("host", host) is None:
@@ -174,29 +211,46 @@ class NetworkState:
         deltas: nlog.Changes | None = None
         one, other = (it.engine.transaction() for it in (self.logical, self.physical))
         try:
-            facts = facts_of(change)
-            logical = [fact for fact in facts if fact.program == LOGICAL]
-            physical = [fact for fact in facts if fact.program == PHYSICAL]
             with one, other:
-                changes = self.logical.prepare(one, logical)
-                deltas = self.physical.follow(other, physical, changes)
+                deltas = self._prepare(one, other, change)
                 nlog.publish(one, other)
         finally:
             if other.is_committed and deltas is not None:
+                self._history.append(change)
                 self._tell(change, deltas)
             else:
                 self._store.revert(change)
+
+    def preview(self, change: Change) -> dict[str, HostDelta]:
+        """What a change of the store would do to each host; the store is reverted after it.
+
+        Only transactions call this. Raises StateError if a controller would refuse it.
+        """
+        hosts: dict[str, HostDelta] = {}
+        one, other = (it.engine.transaction() for it in (self.logical, self.physical))
+        try:
+            with suppress(_Enough), one, other:
+                hosts = _by_host(self._prepare(one, other, change))
+                raise _Enough
+        finally:
+            self._store.revert(change)
+        return hosts
+
+    def _prepare(
+        self, one: nlog.Transaction, other: nlog.Transaction, change: Change
+    ) -> nlog.Changes:
+        facts = facts_of(change)
+        changes = self.logical.prepare(one, [it for it in facts if it.program == LOGICAL])
+        physical = [it for it in facts if it.program == PHYSICAL]
+        return self.physical.follow(other, physical, changes)
 
     def _tell(self, change: Change, deltas: nlog.Changes) -> None:
         """Call every listener, whatever others do; an ExceptionGroup has what they raised."""
         if not self._listeners:
             return
-        hosts = by_host(
-            {table: deltas[table].inserted for table in OUTPUTS},
-            {table: deltas[table].deleted for table in OUTPUTS},
-        )
+        hosts = _by_host(deltas)
         errors = []
-        for listener in self._listeners:
+        for listener in [*self._listeners]:
             try:
                 listener(NetworkChange(change, hosts))
             except Exception as error:  # noqa: BLE001 - raised below, with all others
@@ -205,12 +259,53 @@ class NetworkState:
             raise ExceptionGroup("the change is committed, but listeners failed", errors)
 
 
+class HostFlows(list[Flow | Bucket | GroupType]):
+    """What a host has, as `NetworkState.flows` found it."""
+
+    host: str
+    state: NetworkState
+
+    def subscribe(self, listener: Callable[[HostDelta], None]) -> Callable[[], None]:
+        """Call `listener` with what each later commit changes for the host, if it does.
+
+        Returns:
+            what ends that, when it is called.
+        """
+
+        def tell(change: NetworkChange) -> None:
+            if self.host in change.hosts:
+                listener(change.hosts[self.host])
+
+        return self.state.follow(tell)
+
+
+class _Enough(Exception):  # noqa: N818  # no error: it takes back what was prepared
+    """What was to be known is known."""
+
+
+def _by_host(deltas: nlog.Changes) -> dict[str, HostDelta]:
+    return by_host(
+        {table: deltas[table].inserted for table in OUTPUTS},
+        {table: deltas[table].deleted for table in OUTPUTS},
+    )
+
+
 class NetworkTransaction(Transaction):
     """A transaction of the store whose commit also reaches the controllers, or undoes itself."""
 
     def __init__(self, network: NetworkState, store: Store) -> None:
         super().__init__(store)
         self._network = network
+
+    def preview(self) -> dict[str, HostDelta]:
+        """What the operations so far would change on each host, if they were committed now.
+
+        Raises:
+            StateError: they would be refused.
+        """
+        change = super().commit()
+        self._change = None
+        return self._network.preview(change) if change else {}
 
     def commit(self) -> Change:
         """Commit. Raises StateError if anything refuses; nothing has changed then."""

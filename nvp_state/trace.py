@@ -28,6 +28,7 @@ from vswitch_sim import (
     Flow,
     PacketIn,
     Resubmit,
+    SetField,
     Switch,
     Trace,
     TraceAction,
@@ -43,6 +44,8 @@ LINKS_MAX = 16
 ANSWERS_MAX = 16
 
 STAMP = "stamp"
+# The registers in which stages note things for each other (nlog/rules/flow.nlog).
+SCRATCH = frozenset(f"reg{number}" for number in range(10))
 HOPS_MAX = 20_000
 
 LINE_COLUMNS_MAX = 96
@@ -53,9 +56,6 @@ _SHOWN_BY_STEPS = frozenset(
 )
 
 Place = tuple[str, int]
-
-# Of flows for packets that came in before a change was everywhere.
-OLD = Origin((), ("the configuration before",))
 
 
 @frozen
@@ -92,19 +92,32 @@ class Step:
     def passes(self) -> bool:
         """Whether nothing was decided: no flow but the stage's last hit, and it only goes on.
 
-        That a packet gets the version of the configuration decides nothing, either.
+        That a packet gets the version of the configuration decides nothing, either, nor that what
+        a stage has noted is forgotten.
         """
         entry = self.entry
-        if not isinstance(entry, Flow) or self.notes:
+        if not isinstance(entry, Flow) or self.notes or not entry.actions:
             return False
-        *rest, last = entry.actions or [None]
-        is_plain = entry.priority == 0 and not rest
-        return isinstance(last, Resubmit) and (is_plain or self.stage == STAMP)
+        *rest, last = entry.actions
+        is_last = entry.priority <= 1 and set(entry.match) <= {"metadata", "reg12"}
+        forgets = all(isinstance(it, SetField) and not it.value for it in rest)
+        return isinstance(last, Resubmit) and (self.stage == STAMP or (is_last and forgets))
 
     @property
     def drops(self) -> bool:
         """Whether a copy ended here."""
         return self.entry is None or not self.entry.actions or bool(self.notes)
+
+    def notes_for(self, later: "Step") -> bool:
+        """Whether this notes in a register what a later step's flow goes by."""
+        if self.entry is None or not isinstance(later.entry, Flow):
+            return False
+        return any(
+            isinstance(action, SetField)
+            and action.field in SCRATCH
+            and action.bits & later.entry.match.get(action.field)[1]
+            for action in self.entry.actions
+        )
 
     def lines(self, margin: str = "") -> Iterator[str]:
         """The step as text; the lines of its text are at most 96 columns wide if words allow."""
@@ -196,13 +209,10 @@ class NetworkTrace:
         for hop in self.hops:
             for reason in hop.unanswered:
                 yield f"dropped on {hop.host}: no answer by {reason}"
-            for step in hop.steps:
+            for number, step in enumerate(hop.steps):
                 if step.drops:
-                    where = f"dropped on {hop.host} in {step.stage}"
-                    if step.because and not step.notes:
-                        yield f"{where} because of {', '.join(step.because)}"
-                    else:
-                        yield f"{where}: {', '.join(step.notes) or step.text}"
+                    reason = _reason(hop.steps[:number], step)
+                    yield f"dropped on {hop.host} in {step.stage}{reason}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -344,9 +354,9 @@ class _Teller:
             return
         text = self.names.flow(host, table.flow)
         yield self._step(host, depth, stage, table.flow, text, table.actions)
-        *rest, last = table.actions or [None]
-        yield from self._actions(host, rest, depth + 1)
-        if last is not None:
+        if table.actions:
+            *rest, last = table.actions
+            yield from self._actions(host, rest, depth + 1)
             goes_on = isinstance(last.action, Resubmit)
             yield from self._actions(host, [last], depth if goes_on else depth + 1)
 
@@ -381,6 +391,16 @@ class _Teller:
             known = OLD if row is None else origin_of(self._state, host, table, row)
             self._origins[host, entry] = known
         return known
+
+
+def _reason(before: tuple[Step, ...], step: Step) -> str:
+    """Why a step drops: what it says itself, or what made the note that it goes by."""
+    if step.notes or not step.because:
+        return f": {', '.join(step.notes) or step.text}"
+    deciding = next((it for it in reversed(before) if it.notes_for(step)), None)
+    if deciding is None:
+        return f" because of {', '.join(step.because)}"
+    return f", as {deciding.stage} says, because of {', '.join(deciding.because)}"
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -74,12 +74,14 @@ class Database {
                           capacities, evaluates);
       });
     });
+    store_->database = &*database_;
   }
 
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() {
     const Guard guard(*store_);
+    store_->database = nullptr;
     database_.reset();
   }
 
@@ -135,7 +137,6 @@ class Database {
       store_->functions.Truncate(functions_known);
       throw;
     }
-    checks_.clear();
     // Those of a change that was rolled back may be there still.
     Extend(store_->tables, std::move(during_read.tables), known);
     Extend(store_->keys, std::move(during_read.keys), known);
@@ -150,7 +151,6 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     database_->Replan(ReadPlan(plan, store_->codec).plan);
-    checks_.clear();
   }
 
   double RowsPerKey(std::uint32_t table, const std::vector<std::uint32_t>& columns) {
@@ -281,9 +281,11 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    const core::Pipeline& pipeline = CompiledCheck(check);
-    EncodeRow(*store_, TableOf(*store_, pipeline.table), row, words);
-    const std::set<core::Derivation> found = FindDerivations(pipeline, words.data(), limit);
+    EncodeRow(*store_, TableOf(*store_, CompiledCheck(check).table), row, words);
+    // Looked up again: to encode may have run code that changed the program.
+    RequireIdle();
+    const std::set<core::Derivation> found =
+        FindDerivations(CompiledCheck(check), words.data(), limit);
     words.clear();
     for (const core::Derivation& derivation : found) {
       for (const core::Support& support : derivation) {
@@ -465,6 +467,10 @@ class Database {
 
   // A check plan, compiled when it is first seen: plans are immutable, so one object is one plan.
   const core::Pipeline& CompiledCheck(py::handle check) {
+    if (database_->layout_count() != checks_layout_) {
+      checks_.clear();
+      checks_layout_ = database_->layout_count();
+    }
     const auto known = checks_.find(check.ptr());
     if (known != checks_.end()) {
       return known->second.pipeline;
@@ -489,6 +495,8 @@ class Database {
   std::shared_ptr<Store> store_;
   std::optional<core::Database> database_;
   std::unordered_map<PyObject*, Check> checks_;
+  // The layout of the database that they were compiled for.
+  std::uint64_t checks_layout_ = 0;
   std::uint64_t commit_count_ = 0;
   bool is_at_work_ = false;
   bool has_broken_off_ = false;

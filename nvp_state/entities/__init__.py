@@ -3,16 +3,18 @@
     switching    hosts, logical switches, their ports
     routing      logical routers, their ports, routes
     access       access rules, and the address sets, port groups and meters that they name
+    pipelines    tenants' own flow tables
     services     DHCP options, DNS records, router advertisements
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
 what it refers to, whether it is numbered) the class says itself (see `base`).
 """
 
-from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
+from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup, Qos
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
-from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.pipelines import LogicalFlow, Pipeline
+from nvp_state.entities.routing import Nat, Policy, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import (
     STATELESS,
     DhcpOptions,
@@ -34,17 +36,22 @@ __all__ = [
     "Entity",
     "Host",
     "Key",
+    "LogicalFlow",
     "Meter",
     "Nat",
     "Options",
     "PhysicalNetwork",
+    "Pipeline",
+    "Policy",
     "Port",
     "PortGroup",
+    "Qos",
     "Reference",
     "Route",
     "Router",
     "RouterAdvertisement",
     "RouterPort",
+    "StaticMacBinding",
     "Switch",
     "Uplink",
     "readable",
@@ -64,14 +71,19 @@ KINDS: dict[str, type[Entity]] = {
         Router,
         RouterPort,
         Route,
+        Policy,
+        StaticMacBinding,
         Nat,
         AddressSet,
         PortGroup,
         Meter,
         Acl,
+        Qos,
         DhcpOptions,
         DnsRecord,
         RouterAdvertisement,
+        Pipeline,
+        LogicalFlow,
     )
 }
 """The kinds of entities, those that are referred to before those that refer to them."""

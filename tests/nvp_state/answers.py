@@ -19,6 +19,13 @@ def packet_in(reason: str, frame: bytes, **registers: int) -> PacketIn:
     return PacketIn(reason, 1, frame, 0, FrozenState(9, pipeline, 0))
 
 
+def answered(reason: str, packet: Packet, **registers: int) -> bytes:
+    """What is made of a packet, which has an answer."""
+    frame = made(reason, packet, **registers)
+    assert frame is not None
+    return frame
+
+
 def made(reason: str, packet: Packet, **registers: int) -> bytes | None:
     """What is made of a packet from the VM to its router, by the bytes."""
     frame = packet if isinstance(packet, Ether) else Ether(src=VM, dst=ROUTER) / packet

@@ -21,7 +21,7 @@ from scapy.packet import Raw
 
 from nvp_state.answers import answer, parse
 from tests.nvp_state import dissector
-from tests.nvp_state.answers import ROUTER, V4, V6, VM, made, packet_in
+from tests.nvp_state.answers import ROUTER, V4, V6, VM, answered, made, packet_in
 from tests.vswitch_sim.odd_frames import damaged
 
 UDP4 = IP(**V4, ttl=1) / UDP(sport=1024, dport=9) / b"hello"
@@ -56,16 +56,16 @@ REASONS = [
 
 @dissector.installed
 def test_tshark_finds_no_fault_with_any_answer():
-    frames = [made(reason, packet, reg0=1, reg1=2) for reason, packet in REASONS]
+    frames = [answered(reason, packet, reg0=1, reg1=2) for reason, packet in REASONS]
     tagged = Ether(src=VM, dst=ROUTER) / Dot1Q(vlan=5, prio=3)
-    frames += [made(reason, tagged / packet, reg0=1, reg1=2) for reason, packet in REASONS]
+    frames += [answered(reason, tagged / packet, reg0=1, reg1=2) for reason, packet in REASONS]
     for (reason, _), read in zip(REASONS * 2, dissector.told(frames), strict=True):
         assert dissector.faults(read) == [], reason
 
 
 @pytest.mark.parametrize(("reason", "packet"), REASONS)
 def test_a_tag_stays_and_padding_goes(reason: str, packet):
-    plain = made(reason, packet, reg0=1, reg1=2)
+    plain = answered(reason, packet, reg0=1, reg1=2)
     tagged = made(
         reason, Ether(src=VM, dst=ROUTER) / Dot1Q(vlan=5, prio=3) / packet, reg0=1, reg1=2
     )

@@ -80,7 +80,7 @@ def test_what_a_wrong_rule_makes_is_refused_and_nothing_has_changed(name, tmp_pa
 def test_a_wrong_document_is_refused_too(tmp_path):
     state = NetworkState([policy(tmp_path, WRONG["a-part-that-no-field-has"][0])])
     document = network(TRIGGER).dump()
-    with pytest.raises(StateError, match="reg0 has bits 0..31"):
+    with pytest.raises(StateError, match=r"reg0 has bits 0\.\.31"):
         state.load(document)
     assert not any(everything(state)[0])
     state.load(document | {"acls": []})

@@ -41,7 +41,7 @@ from scapy.packet import Raw
 from nvp_state.answers import answer, parse
 from nvp_state.dhcp_options import CODES4, CODES6, encoded4, encoded6
 from tests.nvp_state import dissector
-from tests.nvp_state.answers import ROUTER, V4, V6, VM, made, packet_in
+from tests.nvp_state.answers import ROUTER, V4, V6, VM, answered, made, packet_in
 
 LEASE = f"dhcp4 offer=10.0.0.10 server_id=10.0.0.1 server_mac={ROUTER}"
 OPTIONS = (
@@ -88,7 +88,7 @@ def test_a_lease_is_offered_and_granted():
 
 @dissector.installed
 def test_tshark_reads_every_option():
-    (read,) = dissector.told([made(f"{LEASE} {OPTIONS}", DISCOVER)], "dhcp.option.type")
+    (read,) = dissector.told([answered(f"{LEASE} {OPTIONS}", DISCOVER)], "dhcp.option.type")
     assert dissector.faults(read) == []
     names = [word.split("=")[0] for word in OPTIONS.split()]
     assert {str(CODES4[name]) for name in names} <= set(read["dhcp.option.type"])
@@ -112,7 +112,7 @@ def test_tshark_reads_every_option():
     ],
 )
 def test_tshark_reads_the_value(field: str, option: str, values: list[str]):
-    (read,) = dissector.told([made(f"{LEASE} {option}", DISCOVER)], field)
+    (read,) = dissector.told([answered(f"{LEASE} {option}", DISCOVER)], field)
     assert dissector.faults(read) == []
     assert read[field] == values
 

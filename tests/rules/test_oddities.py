@@ -10,7 +10,22 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from nvp_state import Acl, Nat, Port, Route, Router, RouterPort, Switch, Uplink
+from nvp_state import (
+    Acl,
+    AddressSet,
+    DhcpOptions,
+    LogicalFlow,
+    Nat,
+    Pipeline,
+    Port,
+    PortGroup,
+    Route,
+    Router,
+    RouterAdvertisement,
+    RouterPort,
+    Switch,
+    Uplink,
+)
 from tests.rules.office import hosts, mac, office, state_of
 
 OFFICE = [*office()[:1], *hosts("ext"), *office()[1:]]
@@ -58,6 +73,16 @@ def pair(here="10.8.0.1/24", there="10.8.0.2/24", here6=None, there6=None, **fie
 
 def nat(*fields, **more):
     return Nat("r", *fields, **more)
+
+
+def dhcp(prefix):
+    return DhcpOptions("front", prefix, {"server_id": "10.0.0.1", "server_mac": mac(257)})
+
+
+def own(*flows):
+    """A pipeline of front, beside a switch of another tenant."""
+    theirs = [Switch("alien", "globex"), evolve(port("alien"), name="theirs")]
+    return [*theirs, Pipeline("p", "acme", switches=["front"]), *flows]
 
 
 NAT_LAB = Nat("t", "snat", "10.0.2.9", "10.0.2.0/24")
@@ -177,6 +202,38 @@ CASES = [
     Case("acl-never-matches", {"front:to-lport:1:tcp && udp"},
          [Acl("front", "to-lport", 1, "tcp && udp", "drop")],
          [Acl("front", "to-lport", 1, "tcp || udp", "drop")]),
+    Case("acl-unknown-port-group", {"front:to-lport:1:inport == @g"},
+         [Acl("front", "to-lport", 1, "inport == @g", "drop")],
+         [Acl("front", "to-lport", 1, "inport == @g", "drop"), PortGroup("g", ["app"])]),
+    Case("acl-unknown-address-set", {"front:to-lport:1:ip4.src == $g"},
+         [Acl("front", "to-lport", 1, "ip4.src == $g", "drop")],
+         [Acl("front", "to-lport", 1, "ip4.src == $g", "drop"), AddressSet("g", ["10.0.0.9"])]),
+    Case("acl-nowhere", {"@g:to-lport:1:ip4"},
+         [PortGroup("g"), Acl(None, "to-lport", 1, "ip4", "drop", port_group="g")],
+         [PortGroup("g", ["app"]), Acl(None, "to-lport", 1, "ip4", "drop", port_group="g")]),
+    Case("acl-never-tracked", {"front:to-lport:1:ct.est"},
+         [Acl("front", "to-lport", 1, "ct.est", "drop")],
+         [Acl("front", "to-lport", 1, "ct.est", "drop"),
+          Acl("front", "to-lport", 2, "udp", "allow-related")]),
+    Case("dhcp-ambiguous", {"web", "app"}, [dhcp("10.0.0.0/24"), dhcp("10.0.0.0/28")],
+         [dhcp("10.0.0.8/29"), dhcp("10.0.0.0/29")], {"dhcp-serves-nobody"}),
+    Case("dhcp-serves-nobody", {"front:10.0.7.0/24"}, [dhcp("10.0.7.0/24")], [dhcp("10.0.0.0/24")]),
+    Case("advertises-no-network", {"r-b"}, [RouterAdvertisement("r-b")],
+         [RouterAdvertisement("r-f")]),
+    Case("pipeline-unknown-port", {'p:0:1:inport == "db"'},
+         own(LogicalFlow("p", 0, 1, 'inport == "db"', "next;")),
+         own(LogicalFlow("p", 0, 1, 'inport == "app"', "next;"))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "theirs"; output;')),
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;'))),
+    Case("pipeline-foreign-output", {"p:0:1:udp"},
+         [*own(LogicalFlow("p", 0, 1, "udp", 'outport = "db"; output;')), was("db", enabled=False)],
+         own(LogicalFlow("p", 0, 1, "udp", 'outport = "r-f"; output;'))),
+    Case("pipeline-unknown-table", {"p:0:1:udp"}, own(LogicalFlow("p", 0, 1, "udp", "next(3);")),
+         own(LogicalFlow("p", 0, 1, "udp", "next(3);"), LogicalFlow("p", 3, 1, "1", "next;"))),
+    Case("pipeline-never-matches", {"p:0:1:udp && tcp"},
+         own(LogicalFlow("p", 0, 1, "udp && tcp", "next;")),
+         own(LogicalFlow("p", 0, 1, "udp || tcp", "next;"))),
     Case("acl-shadowed", {"front:to-lport:5:tcp.dst == 22"},
          [Acl("front", "to-lport", 9, "tcp && tcp.dst == 22", "allow")],
          [Acl("front", "to-lport", 9, "tcp.dst == 23", "allow"),

@@ -66,6 +66,15 @@ def test_what_waits_goes_on_in_the_tables_of_the_moment():
     (flow,) = (flow for flow in switch.flows() if flow.table == 5)
     switch.apply(FlowUpdate(remove=[*switch.flows()], add=[evolve(flow, actions=(Output(3),))]))
     assert [egress.port for egress in switch.resume(asked, udp(2))] == [3]
+    assert len(switch._slow.states) == 0, "no megaflow sends into it any more"
+
+
+def test_an_answer_comes_from_no_port_whatever_was_written():
+    asks = (SetField("in_port", 3), Controller("asked", 5))
+    switch = switch_with(Flow(0, 1, Match(), asks), Flow(5, 1, Match.of(in_port=0), (Output(3),)))
+    switch.process(1, udp(1))
+    (asked,) = switch.waiting()
+    assert [egress.port for egress in switch.resume(asked, udp(2))] == [3]
 
 
 def test_a_trace_tells_what_waits_and_goes_on_with_an_answer():
