@@ -26,9 +26,9 @@ they have at most 8 bits, at the price of a term for each value. `eth.type`, `ar
 in `ip4 && !tcp`.
 
 Sets stay sets: a term of several sources and several destinations has a clause for each, which the
-switch joins by itself (a conjunctive match), so that it takes as many flows as the sets have members
-together. What other fields rest on (`eth.type`, `ip.proto`, the state of connections) is spelt out
-in terms of their own.
+switch joins by itself (a conjunctive match), so that it takes as many flows as the sets have
+members together. What other fields rest on (`eth.type`, `ip.proto`, the state of connections) is
+spelt out in terms of their own.
 
 Cost: in proportion to the tests that arise on the way; an expression that needs more than 4,096
 flows is refused. Results are cached.

@@ -1,4 +1,4 @@
-"""Access rules on the emulation: conversations, sets, tiers, what is told, and what changes cost."""
+"""Access rules on the emulation: conversations, sets, tiers, reports, and what changes cost."""
 
 from attrs import evolve
 from scapy.layers.inet import ICMP, IP, TCP, UDP

@@ -30,7 +30,9 @@ from tests.ovn_connections import Connections
 from tests.ovn_packets import read
 
 PORTS = packets.PORTS
-MACS = dict(zip(PORTS, ("0a:00:00:00:00:01", "0a:00:00:00:00:02", "0a:00:00:00:00:03"), strict=True))
+MACS = dict(
+    zip(PORTS, ("0a:00:00:00:00:01", "0a:00:00:00:00:02", "0a:00:00:00:00:03"), strict=True)
+)
 FOUR = [str(IPv4Address(it)) for it in packets.ADDRESSES[:3]]
 SIX = [str(IPv6Address(it)) for it in packets.ADDRESSES6[:3]]
 DENY = ("drop",)
@@ -84,7 +86,10 @@ def verdict(matching):
 def ends(wire):
     """The connection of a packet, whichever way it goes."""
     version = "ip4" if "ip4.src" in wire else "ip6"
-    source, to = [wire["ip.proto"], wire[f"{version}.src"]], [wire["ip.proto"], wire[f"{version}.dst"]]
+    source, to = (
+        [wire["ip.proto"], wire[f"{version}.src"]],
+        [wire["ip.proto"], wire[f"{version}.dst"]],
+    )
     for layer in ("tcp", "udp"):
         if f"{layer}.src" in wire:
             source.append(wire[f"{layer}.src"])
@@ -95,7 +100,9 @@ def ends(wire):
 def a_rule(random, tree):
     """A rule that matches as a tree says, or None if no flow can."""
     place, direction = "s0", random.choice(["from-lport", "to-lport"])
-    action = random.choice(["allow", "drop", "drop", "allow-related", "allow-related", "allow-stateless"])
+    action = random.choice(
+        ["allow", "drop", "drop", "allow-related", "allow-related", "allow-stateless"]
+    )
     try:
         return Acl(
             place, direction, random.choice([1, 1, 2, 32767]), packets.written(tree), action,
@@ -181,7 +188,9 @@ def test_packets_pass_as_a_firewall_without_flows_says(trees, random):
     firewall, lab = Firewall(list(rules.values())), Emulation(state)
     known = []
     for _ in range(16):
-        source, to, there, back = random.choice(known) if random.random() < 0.5 and known else a_packet(random)
+        source, to, there, back = (
+            random.choice(known) if random.random() < 0.5 and known else a_packet(random)
+        )
         known += [(source, to, there, back), (to, source, back, there)]
         frame = bytes(Ether(src=MACS[source], dst=MACS[to]) / there)
         expected = firewall.delivers(source, to, *told(source, to, frame))

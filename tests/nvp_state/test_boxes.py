@@ -44,7 +44,9 @@ def boxes(draw):
             named = NamedSet(draw(st.sampled_from(sorted(SETS))), draw(st.booleans()))
             sets.add((field, frozenset({named, draw(some_tests(field, 3))})))
     if draw(st.booleans()):
-        bits["name"] = draw(st.frozensets(st.sampled_from(NAMES).map(lambda it: (it, -1)), min_size=1))
+        bits["name"] = draw(
+            st.frozensets(st.sampled_from(NAMES).map(lambda it: (it, -1)), min_size=1)
+        )
     if draw(st.booleans()):
         bits["n"] = draw(st.frozensets(some_tests("n", 2), min_size=1, max_size=3))
     pairs = st.tuples(st.just("n"), st.integers(0, 3)) | st.tuples(

@@ -116,6 +116,8 @@ def test_all_bad_fields_are_told_at_once():
         ('port "p0"', "ip"),
         ('port "p0"', "enabled"),
     ]
+
+
 GOOD = {
     Port: PORT,
     Acl: ACL,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from nvp_state.errors import ExpressionError
 from nvp_state.boxes import NamedSet
+from nvp_state.errors import ExpressionError
 from nvp_state.expression import normalise
 from nvp_state.symbols import FIELDS, OXM_WIDTHS, PREDICATES
 from nvp_state.terms import Clause, Term

@@ -84,7 +84,7 @@ def test_the_rows_of_a_network():
 
 def test_the_rows_of_what_access_rules_name():
     store = Store()
-    match = 'inport == @g && ip6.src != $a && ct.est && nd.target == fe80::/10'
+    match = "inport == @g && ip6.src != $a && ct.est && nd.target == fe80::/10"
     with Transaction(store) as tx:
         tx.add(Switch("s0", "acme"), Port("p0", "s0", MAC), Meter("m", 9, "kbps"))
         tx.add(AddressSet("a", ("10.0.0.1", "fd00::/8", MAC)), PortGroup("g", ("p0",)))
