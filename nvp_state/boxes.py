@@ -90,7 +90,7 @@ ANYTHING: Boxes = [Box()]
 
 
 def box_of(field: str, choice: Iterable[Test | NamedSet]) -> Boxes:
-    """Return a disjunction that asks a field to meet one of some tests, or be in some set."""
+    """Return a disjunction by which a field meets one of some tests, or is in one of some sets."""
     wanted = frozenset(choice)
     if any(not isinstance(it, NamedSet) and it[1] == 0 for it in wanted):
         return ANYTHING
