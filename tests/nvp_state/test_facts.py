@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvp_state.entities import KINDS, Acl, Host, Port, Switch
+from nvp_state.entities import KINDS, Acl, AddressSet, Host, Meter, Port, PortGroup, Switch
 from nvp_state.facts import facts_of, facts_of_record
 from nvp_state.store import Store
 from nvp_state.transaction import Transaction
