@@ -79,7 +79,7 @@ def test_entities_do_not_change():
         (Acl, {"priority": True}, "priority: True is not a whole number from 0 to 32767"),
         (Acl, {"direction": "to-port"}, "direction: 'to-port' is not `from-lport` or `to-lport`;"),
         (Acl, {"direction": None}, "direction: None is not `from-lport` or `to-lport`"),
-        (Acl, {"action": "permit"}, "action: 'permit' is not `allow` or `allow-related` or"),
+        (Acl, {"action": "rejct"}, "did you mean `reject`?"),
         (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow` or `allow-related` or"),
         (Acl, {"switch": None}, "give one of `switch` and `port_group`"),
         (Acl, {"port_group": "g"}, "give one of `switch` and `port_group`"),
