@@ -237,7 +237,9 @@ class _Reading:
 
     def field(self, symbol: Token) -> Field:
         """The field of a symbol, or the part of one that `name[low..high]` is."""
-        name, low, high = _PART.fullmatch(symbol).groups()  # type: ignore[union-attr]
+        part = _PART.fullmatch(symbol)
+        assert part is not None
+        name, low, high = part.groups()
         if name not in FIELDS:
             if name in PREDICATES:
                 self.fail("subfield", f"`{name}` is a condition, and has no parts", symbol, "")

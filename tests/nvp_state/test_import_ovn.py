@@ -79,43 +79,153 @@ def test_random_networks_come_back(server, with_file):
     assert kinds >= {"switch", "port", "router", "router-port", "route", "acl"}
 
 
+SET_UP = (
+    "ls-add front",
+    "set logical_switch front external_ids:nvp-tenant=acme",
+    "lsp-add front web",
+    "set logical_switch_port web options:requested-chassis=hv1",
+    "ls-add world",
+    "lsp-add world wire",
+    "lsp-set-type wire localnet",
+    "lsp-set-addresses wire unknown",
+    "lsp-set-options wire network_name=physnet",
+    "set logical_switch_port wire tag=7",
+    "lr-add r",
+    "lrp-add r r-f 0e:00:00:00:00:01 10.0.0.1/24 2001:db8::1/64",
+    "lrp-add r r-w 0e:00:00:00:00:02 172.16.0.1/24",
+    "lsp-add front f-r",
+    "lsp-set-type f-r router",
+    "lsp-set-addresses f-r router",
+    "lsp-set-options f-r router-port=r-f",
+    "lsp-add world w-r",
+    "lsp-set-type w-r router",
+    "lsp-set-addresses w-r router",
+    "lsp-set-options w-r router-port=r-w",
+    "lrp-set-gateway-chassis r-w hv2 5",
+    "lrp-set-gateway-chassis r-w hv1 9",
+    "lr-route-add r 0.0.0.0/0 172.16.0.254",
+    "lr-route-add r 10.7.0.1 10.0.0.10",
+    "lr-nat-add r snat 172.16.0.1 10.0.0.0/24",
+    "lr-nat-add r dnat_and_snat 172.16.0.9 10.0.0.10 web 0a:00:00:00:00:99",
+    "set logical_router_port r-f ipv6_ra_configs:address_mode=slaac",
+    "set logical_router_port r-f ipv6_ra_configs:mtu=1400",
+    "lr-policy-add r 10 ip4.src==10.0.0.10 reroute 172.16.0.253",
+    "qos-add front from-lport 5 ip4 dscp=46 rate=1000",
+    "static-mac-binding-add r-w 172.16.0.254 0e:00:00:00:00:77",
+    "meter-add slow drop 100 kbps 20",
+)
+
+EXPECTED = {
+    "physical_networks": [{"name": "physnet"}],
+    "hosts": [{"name": "hv1", "ip": "192.0.2.1"}, {"name": "hv2", "ip": "192.0.2.2"}],
+    "switches": [
+        {
+            "name": "front",
+            "tenant": "acme",
+            "ports": [
+                {
+                    "name": "web",
+                    "mac": "0a:00:00:00:00:01",
+                    "ip": "10.0.0.10",
+                    "ip6": "2001:db8::10",
+                    "host": "hv1",
+                    "port_security": False,
+                    "unknown": True,
+                }
+            ],
+        },
+        {"name": "world", "tenant": "imported"},
+    ],
+    "uplinks": [{"name": "wire", "switch": "world", "network": "physnet", "tag": 7}],
+    "routers": [
+        {
+            "name": "r",
+            "ports": [
+                {
+                    "name": "r-f",
+                    "mac": "0e:00:00:00:00:01",
+                    "cidr": "10.0.0.1/24",
+                    "switch": "front",
+                    "cidr6": "2001:db8::1/64",
+                },
+                {
+                    "name": "r-w",
+                    "mac": "0e:00:00:00:00:02",
+                    "cidr": "172.16.0.1/24",
+                    "switch": "world",
+                    "gateways": ["hv1", "hv2"],
+                },
+            ],
+        }
+    ],
+    "routes": [
+        {"router": "r", "prefix": "0.0.0.0/0", "nexthop": "172.16.0.254"},
+        {"router": "r", "prefix": "10.7.0.1/32", "nexthop": "10.0.0.10"},
+    ],
+    "policies": [
+        {
+            "router": "r",
+            "priority": 10,
+            "match": "ip4.src==10.0.0.10",
+            "action": "reroute",
+            "nexthop": "172.16.0.253",
+        }
+    ],
+    "static_mac_bindings": [{"port": "r-w", "ip": "172.16.0.254", "mac": "0e:00:00:00:00:77"}],
+    "qos": [
+        {
+            "switch": "front",
+            "direction": "from-lport",
+            "priority": 5,
+            "match": "ip4",
+            "dscp": 46,
+            "rate": 1000,
+        }
+    ],
+    "nats": [
+        {
+            "router": "r",
+            "type": "dnat_and_snat",
+            "external_ip": "172.16.0.9",
+            "logical_ip": "10.0.0.10",
+            "logical_port": "web",
+            "external_mac": "0a:00:00:00:00:99",
+        },
+        {
+            "router": "r",
+            "type": "snat",
+            "external_ip": "172.16.0.1",
+            "logical_ip": "10.0.0.0/24",
+        },
+    ],
+    "meters": [{"name": "slow", "rate": 100, "unit": "kbps", "burst": 20}],
+    "acls": [
+        {
+            "switch": "front",
+            "direction": "from-lport",
+            "priority": 9,
+            "match": 'inport == "r-f" && ip4',
+            "action": "allow-related",
+        }
+    ],
+    "dhcp_options": [
+        {
+            "switch": "front",
+            "prefix": "10.0.0.0/24",
+            "options": {
+                "dns_server": "10.0.0.1,10.0.0.2",
+                "server_id": "10.0.0.1",
+                "server_mac": "0e:00:00:00:00:01",
+            },
+        }
+    ],
+    "dns": [{"switch": "front", "name": "web.example", "addresses": ["10.0.0.10", "2001:db8::10"]}],
+    "router_advertisements": [{"port": "r-f", "mtu": 1400}],
+}
+
+
 def test_what_an_administrator_has_set_up(server):
-    nbctl(
-        server,
-        "ls-add front",
-        "set logical_switch front external_ids:nvp-tenant=acme",
-        "lsp-add front web",
-        "set logical_switch_port web options:requested-chassis=hv1",
-        "ls-add world",
-        "lsp-add world wire",
-        "lsp-set-type wire localnet",
-        "lsp-set-addresses wire unknown",
-        "lsp-set-options wire network_name=physnet",
-        "set logical_switch_port wire tag=7",
-        "lr-add r",
-        "lrp-add r r-f 0e:00:00:00:00:01 10.0.0.1/24 2001:db8::1/64",
-        "lrp-add r r-w 0e:00:00:00:00:02 172.16.0.1/24",
-        "lsp-add front f-r",
-        "lsp-set-type f-r router",
-        "lsp-set-addresses f-r router",
-        "lsp-set-options f-r router-port=r-f",
-        "lsp-add world w-r",
-        "lsp-set-type w-r router",
-        "lsp-set-addresses w-r router",
-        "lsp-set-options w-r router-port=r-w",
-        "lrp-set-gateway-chassis r-w hv2 5",
-        "lrp-set-gateway-chassis r-w hv1 9",
-        "lr-route-add r 0.0.0.0/0 172.16.0.254",
-        "lr-route-add r 10.7.0.1 10.0.0.10",
-        "lr-nat-add r snat 172.16.0.1 10.0.0.0/24",
-        "lr-nat-add r dnat_and_snat 172.16.0.9 10.0.0.10 web 0a:00:00:00:00:99",
-        "set logical_router_port r-f ipv6_ra_configs:address_mode=slaac",
-        "set logical_router_port r-f ipv6_ra_configs:mtu=1400",
-        "lr-policy-add r 10 ip4.src==10.0.0.10 reroute 172.16.0.253",
-        "qos-add front from-lport 5 ip4 dscp=46 rate=1000",
-        "static-mac-binding-add r-w 172.16.0.254 0e:00:00:00:00:77",
-        "meter-add slow drop 100 kbps 20",
-    )
+    nbctl(server, *SET_UP)
     server.run("ovn-nbctl", f"--db=unix:{socket_of(server)}", "lsp-set-addresses", "web",
                "0a:00:00:00:00:01 10.0.0.10 2001:db8::10", "unknown")  # fmt: skip
     server.run("ovn-nbctl", f"--db=unix:{socket_of(server)}", "acl-add", "front", "from-lport", "9",
@@ -130,115 +240,7 @@ def test_what_an_administrator_has_set_up(server):
     hosts = [Host("hv1", "192.0.2.1", networks=()), Host("hv2", "192.0.2.2")]
     imported = import_northbound(socket_of(server), hosts=hosts)
     assert told(imported) == []
-    assert imported.document == {
-        "physical_networks": [{"name": "physnet"}],
-        "hosts": [{"name": "hv1", "ip": "192.0.2.1"}, {"name": "hv2", "ip": "192.0.2.2"}],
-        "switches": [
-            {
-                "name": "front",
-                "tenant": "acme",
-                "ports": [
-                    {
-                        "name": "web",
-                        "mac": "0a:00:00:00:00:01",
-                        "ip": "10.0.0.10",
-                        "ip6": "2001:db8::10",
-                        "host": "hv1",
-                        "port_security": False,
-                        "unknown": True,
-                    }
-                ],
-            },
-            {"name": "world", "tenant": "imported"},
-        ],
-        "uplinks": [{"name": "wire", "switch": "world", "network": "physnet", "tag": 7}],
-        "routers": [
-            {
-                "name": "r",
-                "ports": [
-                    {
-                        "name": "r-f",
-                        "mac": "0e:00:00:00:00:01",
-                        "cidr": "10.0.0.1/24",
-                        "switch": "front",
-                        "cidr6": "2001:db8::1/64",
-                    },
-                    {
-                        "name": "r-w",
-                        "mac": "0e:00:00:00:00:02",
-                        "cidr": "172.16.0.1/24",
-                        "switch": "world",
-                        "gateways": ["hv1", "hv2"],
-                    },
-                ],
-            }
-        ],
-        "routes": [
-            {"router": "r", "prefix": "0.0.0.0/0", "nexthop": "172.16.0.254"},
-            {"router": "r", "prefix": "10.7.0.1/32", "nexthop": "10.0.0.10"},
-        ],
-        "policies": [
-            {
-                "router": "r",
-                "priority": 10,
-                "match": "ip4.src==10.0.0.10",
-                "action": "reroute",
-                "nexthop": "172.16.0.253",
-            }
-        ],
-        "static_mac_bindings": [{"port": "r-w", "ip": "172.16.0.254", "mac": "0e:00:00:00:00:77"}],
-        "qos": [
-            {
-                "switch": "front",
-                "direction": "from-lport",
-                "priority": 5,
-                "match": "ip4",
-                "dscp": 46,
-                "rate": 1000,
-            }
-        ],
-        "nats": [
-            {
-                "router": "r",
-                "type": "dnat_and_snat",
-                "external_ip": "172.16.0.9",
-                "logical_ip": "10.0.0.10",
-                "logical_port": "web",
-                "external_mac": "0a:00:00:00:00:99",
-            },
-            {
-                "router": "r",
-                "type": "snat",
-                "external_ip": "172.16.0.1",
-                "logical_ip": "10.0.0.0/24",
-            },
-        ],
-        "meters": [{"name": "slow", "rate": 100, "unit": "kbps", "burst": 20}],
-        "acls": [
-            {
-                "switch": "front",
-                "direction": "from-lport",
-                "priority": 9,
-                "match": 'inport == "r-f" && ip4',
-                "action": "allow-related",
-            }
-        ],
-        "dhcp_options": [
-            {
-                "switch": "front",
-                "prefix": "10.0.0.0/24",
-                "options": {
-                    "dns_server": "10.0.0.1,10.0.0.2",
-                    "server_id": "10.0.0.1",
-                    "server_mac": "0e:00:00:00:00:01",
-                },
-            }
-        ],
-        "dns": [
-            {"switch": "front", "name": "web.example", "addresses": ["10.0.0.10", "2001:db8::10"]}
-        ],
-        "router_advertisements": [{"port": "r-f", "mtu": 1400}],
-    }
+    assert imported.document == EXPECTED
 
 
 def test_what_is_not_supported_is_named(server):

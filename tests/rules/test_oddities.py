@@ -178,6 +178,12 @@ CASES = [
          {"r:dnat_and_snat:172.16.0.5:10.0.0.10", "u:snat:172.16.0.5:10.8.0.0/16"},
          [*EDGE, Nat("u", "snat", "172.16.0.5", "10.8.0.0/16")],
          [*EDGE, Nat("u", "snat", "172.16.0.2", "10.8.0.0/16")]),
+    Case("policy-without-port", {"r:1:ip4"},
+         [Policy("r", 1, "ip4", "reroute", "10.99.0.1")],
+         [Policy("r", 1, "ip4", "reroute", "10.0.0.2")]),
+    Case("policy-unknown-port", {'r:1:inport == "web"'},
+         [Policy("r", 1, 'inport == "web"', "drop")],
+         [Policy("r", 1, 'inport == "r-b"', "drop")]),
     Case("nat-overlap", {"r:dnat_and_snat:172.16.0.5:10.0.0.10", "r:dnat:172.16.0.5:10.0.0.11"},
          [nat("dnat", "172.16.0.5", "10.0.0.11")], [nat("dnat", "172.16.0.6", "10.0.0.11")]),
     Case("nat-overlap", {"r:snat:172.16.0.1:10.0.0.0/16", "r:snat:172.16.0.9:10.0.0.0/16"},
@@ -281,7 +287,7 @@ def test_the_odd_is_named_and_the_near_miss_is_not(state, case):
 
 def test_every_warning_is_shown():
     rules = (path.read_text("utf-8") for path in (ROOT / "nlog" / "rules").glob("*.nlog"))
-    codes = re.findall(r'^warning\([^,]+, "([\w-]+)"', "\n".join(rules), re.MULTILINE)
+    codes = re.findall(r'^warning\([^,]+,\s+"([\w-]+)"', "\n".join(rules), re.MULTILINE)
     assert set(codes) == {case.code for case in CASES} | BY_STATE
     assert len(set(codes)) >= 25
 
