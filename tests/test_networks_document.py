@@ -82,7 +82,7 @@ def test_every_field_and_warning_is_documented():
     document = set(re.findall(r"`([\w-]+)`", TEXT))
     for kind in KINDS.values():
         assert {attribute.name for attribute in fields(kind)} <= document
-    derived = set(re.findall(r'^warning\([^,]+, "([\w-]+)"', RULES, re.MULTILINE))
+    derived = set(re.findall(r'^warning\([^,]+,\s+"([\w-]+)"', RULES, re.MULTILINE))
     warnings = TEXT.split("## Warnings")[1]
     listed = set(re.findall(r"^\| `([\w-]+)` \| [^|]+ \|$", warnings, re.MULTILINE))
     assert derived == listed

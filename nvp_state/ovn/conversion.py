@@ -18,8 +18,8 @@ from attrs import frozen
 
 from nvp_state.document import Document, dump_document
 from nvp_state.entities import KINDS, Entity, Host, PhysicalNetwork, references, title
-from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
-from nvp_state.entities.routing import Nat, Route, Router, RouterPort
+from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup, Qos
+from nvp_state.entities.routing import Nat, Policy, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import DhcpOptions, DnsRecord, RouterAdvertisement
 from nvp_state.entities.switching import Port, Switch, Uplink
 from nvp_state.errors import StateError
@@ -95,6 +95,10 @@ class _Conversion:
             self._switch(row)
         for row in self.all("Logical_Router"):
             self._router(row)
+        for row in self.all("Static_MAC_Binding"):
+            row.many("override_dynamic_mac")
+            told = (row.one("logical_port"), row.one("ip"), row.one("mac"))
+            self.add(row, StaticMacBinding, *told)
         for row in self.all("Address_Set"):
             self.add(row, AddressSet, row.name, tuple(sorted(row.many("addresses"))))
         for row in self.all("Port_Group"):
@@ -179,6 +183,8 @@ class _Conversion:
                 self.used.discard((port.table, port.uuid))
         for acl in self.referred(row, "acls", "ACL"):
             self._acl(acl, row.name, None)
+        for qos in self.referred(row, "qos_rules", "QoS"):
+            self._qos(qos, row.name)
         for dns in self.referred(row, "dns_records", "DNS"):
             for name, addresses in sorted(dns.entries("records").items()):
                 told = tuple(addresses.replace(",", " ").split())
@@ -252,6 +258,8 @@ class _Conversion:
             self._router_port(port, row.name)
         for route in self.referred(row, "static_routes", "Logical_Router_Static_Route"):
             self._route(route, row.name)
+        for policy in self.referred(row, "policies", "Logical_Router_Policy"):
+            self._policy(policy, row.name)
         for nat in self.referred(row, "nat", "NAT"):
             if nat.entry("options", "stateless") == "true":
                 self.leave(nat, "options:stateless", "connections are tracked")
@@ -313,6 +321,20 @@ class _Conversion:
         told = {name: row.one(name) for name in ("name", "severity", "meter")}
         tier, log = row.one("tier", 0), row.one("log", False)
         self.add(row, Acl, *place, port_group=group, tier=tier, log=log, **told)
+
+    def _qos(self, row: Row, switch: str) -> None:
+        match = renamed(row.one("match", ""), self.router_ends)
+        told = {name: row.entry("bandwidth", name, 0) for name in ("rate", "burst")}
+        place = (switch, row.one("direction"), row.one("priority"), match)
+        self.add(row, Qos, *place, dscp=row.entry("action", "dscp"), **told)
+
+    def _policy(self, row: Row, router: str) -> None:
+        hops = [*row.many("nexthop"), *row.many("nexthops")]
+        if len(set(hops)) > 1:
+            self.leave(row, "nexthops", "a policy has one next hop")
+            return
+        told = (row.one("priority"), row.one("match"), row.one("action"))
+        self.add(row, Policy, router, *told, hops[0] if hops else None)
 
     def _port_group(self, row: Row) -> None:
         ports = []

@@ -222,6 +222,10 @@ CASES = [
          [Acl("front", "to-lport", 1, "ct.est", "drop")],
          [Acl("front", "to-lport", 1, "ct.est", "drop"),
           Acl("front", "to-lport", 2, "udp", "allow-related")]),
+    Case("policy-unknown-port", {'r:5:inport == "t-l"'},
+         [Policy("r", 5, 'inport == "t-l"', "drop")], [Policy("r", 5, 'inport == "r-f"', "drop")]),
+    Case("policy-without-port", {"r:5:ip4"}, [Policy("r", 5, "ip4", "reroute", "10.77.0.1")],
+         [Policy("r", 5, "ip4", "reroute", "10.0.1.10")]),
     Case("dhcp-ambiguous", {"web", "app"}, [dhcp("10.0.0.0/24"), dhcp("10.0.0.0/28")],
          [dhcp("10.0.0.8/29"), dhcp("10.0.0.0/29")], {"dhcp-serves-nobody"}),
     Case("dhcp-serves-nobody", {"front:10.0.7.0/24"}, [dhcp("10.0.7.0/24")], [dhcp("10.0.0.0/24")]),
@@ -283,7 +287,7 @@ def test_the_odd_is_named_and_the_near_miss_is_not(state, case):
 
 def test_every_warning_is_shown():
     rules = (path.read_text("utf-8") for path in (ROOT / "nlog" / "rules").glob("*.nlog"))
-    codes = re.findall(r'^warning\([^,]+, "([\w-]+)"', "\n".join(rules), re.MULTILINE)
+    codes = re.findall(r'^warning\([^,]+,\s+"([\w-]+)"', "\n".join(rules), re.MULTILINE)
     assert set(codes) == {case.code for case in CASES} | BY_STATE
     assert len(set(codes)) >= 25
 
