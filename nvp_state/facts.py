@@ -30,6 +30,10 @@ business.
                router_link(port, ls)  router_peer(port, peer)     what the port is joined to
                route(id, key, lr, prefix, nexthop, port)  route6(…)    port is "" if left out
                route_discard(id, lr, prefix)
+               policy(id, lr, priority, action)  policy_hop(id, nexthop)  policy_hop6(…)
+               policy_term(policy, number, inport, outport, match)
+               qos(id, key, ls, direction, priority, dscp, rate, burst)   dscp is -1, rate 0 if none
+               qos_term(qos, number, inport, outport, match)
                static_mac(id, port, ip, mac)  static_mac6(…)
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
@@ -44,7 +48,7 @@ business.
                own_term(flow, number, inport, outport, match)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
-               service_node(host)  served(ls)                who copies broadcasts for whom
+               service_node(host, key)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
@@ -77,8 +81,10 @@ from nvp_state.entities import (
     Nat,
     PhysicalNetwork,
     Pipeline,
+    Policy,
     Port,
     PortGroup,
+    Qos,
     Route,
     Router,
     RouterAdvertisement,
@@ -89,6 +95,7 @@ from nvp_state.entities import (
     readable,
 )
 from nvp_state.expression import normalise
+from nvp_state.plain_match import plain_terms
 from nvp_state.records import Change, Record
 from nvp_state.terms import Term
 
@@ -150,7 +157,7 @@ def _host_facts(host: Host, record: Record) -> Iterator[Fact]:
     for network in host.networks:
         yield Fact(PHYSICAL, "nic", (host.name, network))
     if host.service_node:
-        yield Fact(PHYSICAL, "service_node", (host.name,))
+        yield Fact(PHYSICAL, "service_node", (host.name, record.tunnel_key))
 
 
 def _network_facts(network: PhysicalNetwork, record: Record) -> Iterator[Fact]:
@@ -235,6 +242,29 @@ def _route_facts(route: Route, record: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, table, row)
 
 
+def _policy_facts(policy: Policy, _: Record) -> Iterator[Fact]:
+    name = readable(policy.key)
+    row = (name, policy.router, policy.priority, policy.action)
+    yield Fact(LOGICAL, "policy", row)
+    if policy.nexthop is not None:
+        table = "policy_hop6" if ":" in policy.nexthop else "policy_hop"
+        yield Fact(LOGICAL, table, (name, policy.nexthop))
+    yield from _plain_facts("policy_term", name, policy.match)
+
+
+def _qos_facts(qos: Qos, record: Record) -> Iterator[Fact]:
+    name, dscp = readable(qos.key), -1 if qos.dscp is None else qos.dscp
+    row = (name, record.tunnel_key, qos.switch, qos.direction, qos.priority, dscp)
+    yield Fact(LOGICAL, "qos", (*row, qos.rate, qos.burst))
+    yield from _plain_facts("qos_term", name, qos.match)
+
+
+def _plain_facts(table: str, name: str, match: str) -> Iterator[Fact]:
+    for number, term in enumerate(plain_terms(match)):
+        tests = tuple(half for test in term.fields for half in _halves(*test))
+        yield Fact(LOGICAL, table, (name, number, term.inport, term.outport, tests))
+
+
 def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
     table = "static_mac6" if ":" in binding.ip else "static_mac"
     row = (readable(binding.key), binding.port, binding.ip, binding.mac)
@@ -293,10 +323,10 @@ def _acl_facts(acl: Acl, record: Record) -> Iterator[Fact]:
 def _term_facts(place: tuple[str, int], term: Term) -> Iterator[Fact]:
     tracked, match = -1, list[Value]()
     for name, value, mask in term.fields:
-        if name == "ct_state" and mask & TRACKED:
+        known = TRACKED if name == "ct_state" else 0
+        if known & mask:
             tracked = int(bool(value & TRACKED))
-            value, mask = value & ~TRACKED, mask & ~TRACKED
-        match += _halves(name, value, mask)
+        match += _halves(name, value & ~known, mask & ~known)
     row = (*place, len(term.clauses), term.inport, term.outport, tracked, tuple(match))
     yield Fact(LOGICAL, "acl_term", row)
     for number, clause in enumerate(term.clauses, 1):
@@ -342,9 +372,7 @@ def _logical_flow_facts(flow: LogicalFlow, _: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "own_flow", (name, flow.pipeline, flow.table, flow.priority, *does))
     for number, step in enumerate(steps):
         yield Fact(LOGICAL, "own_step", (name, number, *step))
-    for number, term in enumerate(flow.terms):
-        match = tuple(half for test in term.fields for half in _halves(*test))
-        yield Fact(LOGICAL, "own_term", (name, number, term.inport, term.outport, match))
+    yield from _plain_facts("own_term", name, flow.match)
 
 
 def _parts(field: str, value: int) -> list[tuple[str, int]]:
@@ -394,12 +422,14 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Router: _router_facts,
     RouterPort: _router_port_facts,
     Route: _route_facts,
+    Policy: _policy_facts,
     StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,
     Meter: _meter_facts,
     Acl: _acl_facts,
+    Qos: _qos_facts,
     DhcpOptions: _dhcp_facts,
     DnsRecord: _dns_facts,
     RouterAdvertisement: _advertisement_facts,

@@ -18,6 +18,7 @@ from vswitch_sim import (
     Conjunction,
     Controller,
     Ct,
+    CtClear,
     DecTtl,
     Flow,
     FlowError,
@@ -141,6 +142,7 @@ _ACTIONS: Mapping[str, Callable[..., Action]] = {
     "Conjunction": Conjunction,
     "Controller": _controller,
     "Ct": _ct,
+    "CtClear": CtClear,
     "CtCommit": _commit,
 }
 

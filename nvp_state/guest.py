@@ -81,9 +81,10 @@ class Guests:
         """The router port by which a VM leaves its network, if there is one."""
         vm, ip = self.vm(name), self._ip(name)
         for port in self._lab.state.entities("router-port"):
-            if isinstance(port, RouterPort) and port.switch == vm.switch and port.cidr is not None:
-                if ip_address(ip) in ip_interface(port.cidr).network:
-                    return port
+            if not isinstance(port, RouterPort) or port.switch != vm.switch or port.cidr is None:
+                continue
+            if ip_address(ip) in ip_interface(port.cidr).network:
+                return port
         return None
 
     def resolve(self, source: str, target: str) -> str | None:

@@ -53,7 +53,9 @@ _KINDS = {
     "nat_mac": ("nat",),
     "nic": ("host",),
     "physical_network": ("physical-network",),
+    "policy": ("policy",),
     "port_address": ("port",),
+    "qos": ("qos",),
     "port_address6": ("port",),
     "port_binding": ("port", "uplink"),
     "port_enabled": ("port",),
@@ -87,9 +89,9 @@ class Origin:
     Attributes:
         rules: where the rules stand, `file:line`: the physical program's, then, where there is
             one, the logical program's.
-        because: what the last of them rests on: titles of entities such as `port "web-1"`, the
-            switch or router only where there is nothing more telling, and the facts of policy
-            files.
+        because: what the last of them rests on: titles of entities such as `port "web-1"`, of
+            each kind the nearest, the switch or router only where there is nothing more telling,
+            and the facts of policy files.
     """
 
     rules: tuple[str, ...] = ()
@@ -131,22 +133,28 @@ def rows_of(state: "NetworkState", host: str) -> dict[Flow | Bucket | GroupType,
 
 
 def _because(state: "NetworkState", derivation: Derivation) -> tuple[str, ...]:
-    told = dict.fromkeys(
-        told
-        for leaf in _leaves(derivation)
-        if leaf is not derivation and (told := _told(state, leaf))
-    )
-    telling = [text for text in told if not text.startswith(("switch ", "router "))]
-    return tuple(telling or told)
+    """What is told, of each kind what is nearest: what is farther is why some helper holds."""
+    nearest: dict[str, tuple[int, dict[str, None]]] = {}
+    for depth, leaf in _leaves(derivation):
+        told = _told(state, leaf) if depth else ""
+        kind = told.partition(" ")[0].partition("(")[0]
+        if told and depth < nearest.get(kind, (depth + 1, None))[0]:
+            nearest[kind] = (depth, {})
+        if told and depth == nearest[kind][0]:
+            nearest[kind][1][told] = None
+    least = [text for _, texts in nearest.values() for text in texts]
+    telling = [text for text in least if not text.startswith(("switch ", "router "))]
+    return tuple(telling or least)
 
 
-def _leaves(derivation: Derivation) -> Iterator[Derivation]:
-    rest = [derivation]
+def _leaves(derivation: Derivation) -> Iterator[tuple[int, Derivation]]:
+    """The leaves, with their distances from the root."""
+    rest = [(0, derivation)]
     while rest:
-        node = rest.pop()
+        depth, node = rest.pop()
         if not node.premises:
-            yield node
-        rest += reversed(node.premises)
+            yield depth, node
+        rest += [(depth + 1, premise) for premise in reversed(node.premises)]
 
 
 def _told(state: "NetworkState", leaf: Derivation) -> str:

@@ -211,7 +211,8 @@ class NetworkTrace:
                 yield f"dropped on {hop.host}: no answer by {reason}"
             for number, step in enumerate(hop.steps):
                 if step.drops:
-                    yield f"dropped on {hop.host} in {step.stage}{_reason(hop.steps[:number], step)}"
+                    reason = _reason(hop.steps[:number], step)
+                    yield f"dropped on {hop.host} in {step.stage}{reason}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -353,9 +354,9 @@ class _Teller:
             return
         text = self.names.flow(host, table.flow)
         yield self._step(host, depth, stage, table.flow, text, table.actions)
-        *rest, last = table.actions or [None]
-        yield from self._actions(host, rest, depth + 1)
-        if last is not None:
+        if table.actions:
+            *rest, last = table.actions
+            yield from self._actions(host, rest, depth + 1)
             goes_on = isinstance(last.action, Resubmit)
             yield from self._actions(host, [last], depth if goes_on else depth + 1)
 

@@ -153,6 +153,14 @@ class PopVlan:
 
 
 @frozen
+class CtClear:
+    """Be as if connection tracking had not seen the packet."""
+
+    def __str__(self) -> str:
+        return "ct_clear"
+
+
+@frozen
 class DecTtl:
     """Take one off `ip_ttl`; a packet whose TTL is 0 or 1 is dropped instead (`ttl_expired`)."""
 
@@ -319,6 +327,7 @@ Action = Union[
     Move,
     PushVlan,
     PopVlan,
+    CtClear,
     DecTtl,
     Output,
     OutputRegister,

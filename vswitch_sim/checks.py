@@ -81,7 +81,7 @@ def lacking_layer(match: Match, actions: Iterable[Action], n_tags: int | None = 
 
 
 def stray_clause(actions: Iterable[Action]) -> Action | None:
-    """The first action that may not stand where it does, beside a `Conjunction` or within another."""
+    """The first action that may not stand beside a `Conjunction`, or within another."""
     listed = tuple(actions)
     for action in listed:
         if isinstance(action, Clone):

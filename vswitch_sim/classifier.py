@@ -20,7 +20,8 @@ Flows with clauses of conjunctive matches (see `conjunction`) are found on the w
 else is looked up.
 
 Cost: a look-up is one probe for each stage of each distinct mask at worst, whatever the number of
-flows, and as much again for each conjunction whose clauses are met; k insertions or removals into a subtable of n flows that match addresses take O(k + n).
+flows, and as much again for each conjunction whose clauses are met; k insertions or removals into
+a subtable of n flows that match addresses take O(k + n).
 
 Threads: one may write while others read (see `versions`): what readers follow is replaced, never
 changed in place, but for hashes, whose probes are single steps.

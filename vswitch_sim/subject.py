@@ -118,7 +118,7 @@ def tag_of(subject: Subject) -> int:
 
 
 # What leaves the packet changed, or a list of actions ended, for what comes after it.
-_CHANGING = frozenset({"set", "push_vlan", "pop_vlan", "ct", "meter", "recirc"})
+_CHANGING = frozenset({"set", "push_vlan", "pop_vlan", "ct", "ct_clear", "meter", "recirc"})
 
 
 def splice(out: list[DatapathAction], branch: list[DatapathAction]) -> None:

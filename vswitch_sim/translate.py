@@ -28,6 +28,7 @@ from vswitch_sim.actions import (
     Action,
     Clone,
     Controller,
+    CtClear,
     DecTtl,
     Group,
     Meter,
@@ -204,6 +205,9 @@ class _Walker:
                 self._out.append(("meter", meter))
             case Ct() as action:
                 self._track(step, action, subject)
+            case CtClear():
+                self._out.append(("ct_clear",))
+                subject.forget_connection()
             case Learn() as action:
                 self._learn(step, action, subject)
             case Note():

@@ -21,11 +21,11 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "bindings_capacities.h"
+#include "bindings_checks.h"
 #include "bindings_codec.h"
 #include "bindings_errors.h"
 #include "bindings_plan.h"
@@ -74,12 +74,14 @@ class Database {
                           capacities, evaluates);
       });
     });
+    store_->database = &*database_;
   }
 
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
   ~Database() {
     const Guard guard(*store_);
+    store_->database = nullptr;
     database_.reset();
   }
 
@@ -135,7 +137,6 @@ class Database {
       store_->functions.Truncate(functions_known);
       throw;
     }
-    checks_.clear();
     // Those of a change that was rolled back may be there still.
     Extend(store_->tables, std::move(during_read.tables), known);
     Extend(store_->keys, std::move(during_read.keys), known);
@@ -150,7 +151,6 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     database_->Replan(ReadPlan(plan, store_->codec).plan);
-    checks_.clear();
   }
 
   double RowsPerKey(std::uint32_t table, const std::vector<std::uint32_t>& columns) {
@@ -281,9 +281,13 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    const core::Pipeline& pipeline = CompiledCheck(check);
-    EncodeRow(*store_, TableOf(*store_, pipeline.table), row, words);
-    const std::set<core::Derivation> found = FindDerivations(pipeline, words.data(), limit);
+    const auto compiled = [&]() -> const core::Pipeline& {
+      return checks_.Of(check, *database_, store_->codec);
+    };
+    EncodeRow(*store_, TableOf(*store_, compiled().table), row, words);
+    // Looked up again: to encode may have run code that changed the program.
+    RequireIdle();
+    const std::set<core::Derivation> found = FindDerivations(compiled(), words.data(), limit);
     words.clear();
     for (const core::Derivation& derivation : found) {
       for (const core::Support& support : derivation) {
@@ -463,32 +467,9 @@ class Database {
     }
   }
 
-  // A check plan, compiled when it is first seen: plans are immutable, so one object is one plan.
-  const core::Pipeline& CompiledCheck(py::handle check) {
-    const auto known = checks_.find(check.ptr());
-    if (known != checks_.end()) {
-      return known->second.pipeline;
-    }
-    const core::StartPlan plan = ReadStartPlan(check, store_->codec);
-    if (checks_.size() >= kChecksMax) {
-      checks_.clear();
-    }
-    const auto plan_object = py::reinterpret_borrow<py::object>(check);
-    return checks_.emplace(check.ptr(), Check{plan_object, database_->Compile(plan)})
-        .first->second.pipeline;
-  }
-
-  struct Check {
-    // Keeps the address from being used again.
-    py::object plan;
-    core::Pipeline pipeline;
-  };
-
-  static constexpr std::size_t kChecksMax = 4096;
-
   std::shared_ptr<Store> store_;
   std::optional<core::Database> database_;
-  std::unordered_map<PyObject*, Check> checks_;
+  CompiledChecks checks_;
   std::uint64_t commit_count_ = 0;
   bool is_at_work_ = false;
   bool has_broken_off_ = false;

@@ -78,7 +78,8 @@ class PlanReader {
   static void ForEach(py::handle object, const char* name, Read read) {
     const py::object value = Attribute(object, name);
     Within(name, [&] { ExpectTuple(value); });
-    for (std::size_t i = 0; i < py::len(value); ++i) {
+    const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(value.ptr()));
+    for (std::size_t i = 0; i < size; ++i) {
       const auto element = py::reinterpret_borrow<py::object>(
           PyTuple_GET_ITEM(value.ptr(), static_cast<Py_ssize_t>(i)));
       Within(name, i, [&] { read(py::handle(element)); });

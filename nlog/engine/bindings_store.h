@@ -46,6 +46,10 @@ struct Store {
   std::deque<TableCodec> tables;
   // Of the keys likewise; of a table without a key there are no columns.
   std::deque<TableCodec> keys;
+  // Knows how many tables there are: the codecs of a change that was rolled back stay, for who
+  // holds its deltas, until another change takes their numbers. Null before the tables, and after
+  // them.
+  const core::Database* database = nullptr;
   std::list<Translations> translations;
   std::recursive_mutex mutex;
 };
@@ -71,7 +75,8 @@ class Guard {
 
 // Throws IndexError if there is no such table.
 inline const TableCodec& TableOf(const Store& store, std::uint32_t number) {
-  if (number >= store.tables.size()) {
+  if (number >= store.tables.size() ||
+      (store.database != nullptr && number >= store.database->table_count())) {
     throw pybind11::index_error("there is no table " + std::to_string(number));
   }
   return store.tables[number];

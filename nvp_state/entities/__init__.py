@@ -10,11 +10,11 @@ Each kind is a class, listed in `KINDS`; all that others need to know of it (how
 what it refers to, whether it is numbered) the class says itself (see `base`).
 """
 
-from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup
+from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup, Qos
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.pipelines import LogicalFlow, Pipeline
-from nvp_state.entities.routing import Nat, Route, Router, RouterPort, StaticMacBinding
+from nvp_state.entities.routing import Nat, Policy, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import (
     STATELESS,
     DhcpOptions,
@@ -42,8 +42,10 @@ __all__ = [
     "Options",
     "PhysicalNetwork",
     "Pipeline",
+    "Policy",
     "Port",
     "PortGroup",
+    "Qos",
     "Reference",
     "Route",
     "Router",
@@ -69,12 +71,14 @@ KINDS: dict[str, type[Entity]] = {
         Router,
         RouterPort,
         Route,
+        Policy,
         StaticMacBinding,
         Nat,
         AddressSet,
         PortGroup,
         Meter,
         Acl,
+        Qos,
         DhcpOptions,
         DnsRecord,
         RouterAdvertisement,

@@ -12,6 +12,7 @@ from nvp_state.entities.base import Entity, Key
 from nvp_state.entities.checks import checked, listed, optional
 from nvp_state.errors import Problem
 from nvp_state.expression import normalise
+from nvp_state.plain_match import checked_match, plain_terms
 
 DIRECTIONS = ("from-lport", "to-lport")
 ACTIONS = ("allow", "allow-related", "allow-stateless", "drop", "reject")
@@ -84,6 +85,44 @@ class Meter(Entity):
     rate: int = field(metadata=checked(checks.number(1, checks.WORD_MAX)))
     unit: str = field(default="pktps", metadata=checked(checks.one_of(*UNITS)))
     burst: int = field(default=0, metadata=checked(checks.number(0, checks.WORD_MAX)))
+
+
+@frozen
+class Qos(Entity):
+    """Quality of service: what packets of a switch are marked with, and how many may pass.
+
+    Args:
+        switch: the name of the logical switch.
+        direction: `from-lport` for what ports send, `to-lport` for what they receive.
+        priority: 0 to 32767; of the rules that match the highest decides.
+        match: an expression.
+        dscp: what IP packets are marked with, 0 to 63.
+        rate: how many kilobits a second may pass, on each host.
+        burst: how many kilobits may come at once; 0 for what the switch takes.
+    """
+
+    kind: ClassVar[str] = "qos"
+    plural: ClassVar[str] = "QoS rules"
+    numbered: ClassVar[str] = "meter"
+    section: ClassVar[str] = "qos"
+    key_fields: ClassVar[tuple[str, ...]] = ("switch", "direction", "priority", "match")
+
+    switch: str = field(metadata=checked(checks.name, "switch"))
+    direction: str = field(metadata=checked(checks.one_of(*DIRECTIONS)))
+    priority: int = field(metadata=checked(checks.priority))
+    match: str = field(metadata=checked(checked_match))
+    dscp: int | None = field(default=None, kw_only=True, metadata=checked(checks.dscp))
+    rate: int = field(default=0, kw_only=True, metadata=checked(checks.number(0, checks.WORD_MAX)))
+    burst: int = field(default=0, kw_only=True, metadata=checked(checks.number(0, checks.WORD_MAX)))
+
+    def _contradictions(self) -> list[Problem]:
+        problems = []
+        if self.dscp is None and not self.rate:
+            problems.append(Problem(self.title, "dscp", "is missing, and so is `rate`: give one"))
+        if self.direction == "from-lport" and any(it.outport for it in plain_terms(self.match)):
+            text = "`outport` is not known yet when a packet enters; use it with `to-lport`"
+            problems.append(Problem(self.title, "match", text))
+        return problems
 
 
 @frozen

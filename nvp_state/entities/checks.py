@@ -143,6 +143,13 @@ def vlan(value: object) -> int | None:
     return value
 
 
+def dscp(value: object) -> int | None:
+    """A code point of differentiated services, 0 to 63, or None."""
+    if value is None:
+        return None
+    return number(0, 63)(value)
+
+
 def choice(value: object, choices: tuple[str, ...]) -> str:
     """One of some words; the nearest is named if it is none."""
     if not isinstance(value, str) or value not in choices:

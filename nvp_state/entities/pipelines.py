@@ -3,22 +3,19 @@
 Flows are written as OVN's Logical_Flow has them (ovn-sb(5)), with a part of its actions.
 """
 
-from itertools import product
 from typing import ClassVar
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from nvp_state.entities import checks
 from nvp_state.entities.base import Entity
 from nvp_state.entities.checks import checked, listed
 from nvp_state.errors import Problem
-from nvp_state.expression import normalise
+from nvp_state.plain_match import checked_match, plain_terms
 from nvp_state.steps import TABLE_MAX, Steps, steps_of
 from nvp_state.terms import Term
 
 STAGES = ("ingress", "egress")
-FLOWS_MAX = 256
-_STATE = "ct_state"
 
 
 @frozen
@@ -72,13 +69,13 @@ class LogicalFlow(Entity):
     pipeline: str = field(metadata=checked(checks.name, "pipeline"))
     table: int = field(metadata=checked(checks.number(0, TABLE_MAX)))
     priority: int = field(metadata=checked(checks.priority))
-    match: str = field(metadata=checked(_text))
+    match: str = field(metadata=checked(checked_match))
     actions: str = field(metadata=checked(_text))
 
     @property
     def terms(self) -> list[Term]:
         """What it matches, each without clauses: as one flow."""
-        return [plain for term in normalise(self.match) for plain in _plain(term)]
+        return plain_terms(self.match)
 
     @property
     def steps(self) -> Steps:
@@ -86,9 +83,6 @@ class LogicalFlow(Entity):
         return steps_of(self.actions, self.match)
 
     def _contradictions(self) -> list[Problem]:
-        problem = self._wrong_match()
-        if problem:
-            return [Problem(self.title, "match", problem)]
         try:
             steps = self.steps
         except ValueError as error:
@@ -97,38 +91,3 @@ class LogicalFlow(Entity):
             text = f"next({steps.table}) leads back; tables are passed in their order"
             return [Problem(self.title, "actions", text)]
         return []
-
-    def _wrong_match(self) -> str:
-        try:
-            terms = normalise(self.match)
-        except ValueError as error:
-            return str(error)
-        if any(clause.sets for term in terms for clause in term.clauses):
-            return "address sets and port groups are for ACLs: write out what is in them"
-        if any(name == _STATE for term in terms for name, _, _ in term.fields):
-            return "connections are tracked elsewhere: `ct` says nothing here"
-        if any(clause.field == _STATE for term in terms for clause in term.clauses):
-            return "connections are tracked elsewhere: `ct` says nothing here"
-        n_flows = 0
-        for term in terms:
-            n_ways = 1
-            for clause in term.clauses:
-                n_ways *= len(clause.values)
-            n_flows += n_ways
-        if n_flows > FLOWS_MAX:
-            return f"comes to {n_flows:,} flows; {FLOWS_MAX} are the most: split it over two tables"
-        return ""
-
-
-def _plain(term: Term) -> list[Term]:
-    """The term once for each way to meet its clauses."""
-    found = []
-    for chosen in product(*(clause.values for clause in term.clauses)):
-        plain = evolve(term, clauses=())
-        for clause, (value, mask) in zip(term.clauses, chosen, strict=True):
-            if isinstance(value, str):
-                plain = evolve(plain, **{clause.field: value})
-            else:
-                plain = evolve(plain, fields=(*plain.fields, (clause.field, value, mask)))
-        found.append(plain)
-    return found

@@ -12,6 +12,7 @@ from nvp_state.entities import checks
 from nvp_state.entities.base import Entity
 from nvp_state.entities.checks import checked, listed, optional
 from nvp_state.errors import Problem
+from nvp_state.plain_match import checked_match, plain_terms
 
 
 @frozen
@@ -107,6 +108,41 @@ class Route(Entity):
         if ip_address(self.nexthop).version != ip_network(self.prefix).version:
             text = f"{self.nexthop} is not of the family of {self.prefix}"
             return [Problem(self.title, "nexthop", text)]
+        return []
+
+
+POLICY_ACTIONS = ("allow", "drop", "reroute")
+
+
+@frozen
+class Policy(Entity):
+    """A routing policy: what a router does with a packet once its route is known.
+
+    Args:
+        router: the router's name.
+        priority: 0 to 32767; of the policies that match the highest decides.
+        match: an expression; `inport` is a port of the router.
+        action: `allow` (the route stands), `drop`, or `reroute` to `nexthop`.
+        nexthop: of `reroute`, the next router, on the network of one of the router's ports.
+    """
+
+    kind: ClassVar[str] = "policy"
+    plural: ClassVar[str] = "policies"
+    key_fields: ClassVar[tuple[str, ...]] = ("router", "priority", "match")
+    section: ClassVar[str] = "policies"
+
+    router: str = field(metadata=checked(checks.name, "router"))
+    priority: int = field(metadata=checked(checks.priority))
+    match: str = field(metadata=checked(checked_match))
+    action: str = field(metadata=checked(checks.one_of(*POLICY_ACTIONS)))
+    nexthop: str | None = field(default=None, metadata=checked(optional(checks.any_ip)))
+
+    def _contradictions(self) -> list[Problem]:
+        if (self.action == "reroute") != (self.nexthop is not None):
+            text = "`reroute` and `nexthop` go together: give both or none"
+            return [Problem(self.title, "nexthop", text)]
+        if any(term.outport for term in plain_terms(self.match)):
+            return [Problem(self.title, "match", "`outport` is what the policy decides on")]
         return []
 
 

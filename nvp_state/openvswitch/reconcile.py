@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
-from nvp_state.agent import Entry, installed
+from nvp_state.agent import installed
 from nvp_state.errors import Problem, StateError
 from nvp_state.network import NetworkState
 from nvp_state.openvswitch.database import Database
 from nvp_state.openvswitch.openflow import Difference, OpenFlow
 from nvp_state.openvswitch.ports import PortPlan, plan_ports, wanted_ports
 from nvp_state.openvswitch.target import Target
-from vswitch_sim import Flow, GroupType, SetField, flow_lines, group_lines
+from nvp_state.wanted import Entry
+from vswitch_sim import Bucket, Flow, SetField, flow_lines, group_lines
 
 GENEVE_KEY_MAX = 0xFFFFFF
 # Open vSwitch keeps table 254 for itself.
@@ -120,7 +121,7 @@ def _require_fit(host: str, entries: Iterable[Entry]) -> None:
     """StateError names each flow that Open vSwitch or Geneve has no room for."""
     problems = []
     for entry in entries:
-        actions = () if isinstance(entry, GroupType) else entry.actions
+        actions = entry.actions if isinstance(entry, Flow | Bucket) else ()
         sets = [action for action in actions if isinstance(action, SetField)]
         keys = [action.value for action in sets if action.field == "tun_id"]
         if isinstance(entry, Flow):

@@ -38,6 +38,14 @@ even(a, c) :- odd(a, b), edge(b, c), not blocked(c).
 odd(a, c) :- even(a, b), edge(b, c), not blocked(c).
 uneven(a, b) :- odd(a, b), not even(a, b).
 """
+TWO_KINDS = """
+input table start(a: int)
+input table edge(a: int, b: int, kind: int)
+output table reach(a: int)
+reach(a) :- start(a).
+reach(b) :- reach(a), edge(a, b, 1).
+reach(b) :- reach(a), edge(a, b, 2).
+"""
 
 Edge = tuple[int, int]
 Edges = list[Edge]
@@ -207,6 +215,45 @@ def test_mutual_recursion_over_negation_and_under_it():
         assert set(engine["odd"]) == odd
         assert set(engine["even"]) == even
         assert set(engine["uneven"]) == odd - even
+
+
+def test_an_edge_that_no_row_rests_on_is_not_looked_into():
+    """Each edge back leads to a row that ranks below the one it comes from."""
+    nodes = 30
+    engine = nlog.Engine(nlog.parse(TWO_KINDS))
+    back = [(node, node // 2, 1) for node in range(1, nodes)]
+    with engine.transaction() as tx:
+        tx.insert("start", (0,))
+        tx.insert_many("edge", [(node, node + 1, 1) for node in range(nodes)])
+        tx.insert_many("edge", back)
+    with engine.transaction() as tx:
+        tx.delete_many("edge", back)
+    assert len(engine["reach"]) == nodes + 1
+    assert engine.work.checked == engine.work.retracted == 0
+
+
+def test_a_row_in_doubt_that_two_rules_give_back_rests_on_the_first():
+    """Node 2 goes before node 1, and both though a chain leads to 1: the search for it is bounded.
+
+    The first rule gives back 1, from the chain, and the second 2, from 1. Were 1 then to rest on 2
+    as the second rule derives it, the two would keep each other when the chain is cut.
+    """
+    chain, loops = [0, *range(10, 20), 1], range(20, 26)
+    engine = nlog.Engine(nlog.parse(TWO_KINDS))
+    direct = [(0, 2, 1), (3, 1, 1)]
+    with engine.transaction() as tx:
+        tx.insert("start", (0,))
+        tx.insert_many("edge", [*direct, (0, 3, 1), (1, 2, 2), (2, 1, 2)])
+        tx.insert_many("edge", [(a, b, 1) for a, b in pairwise(chain)])
+        tx.insert_many("edge", [edge for node in loops for edge in ((1, node, 2), (node, 1, 2))])
+    with engine.transaction() as tx:
+        tx.delete_many("edge", direct)
+    given_back = engine.work.rederived
+    assert set(engine["reach"]) == {(node,) for node in (*chain, 2, 3, *loops)}
+    with engine.transaction() as tx:
+        tx.delete("edge", (chain[-2], 1, 1))
+    assert set(engine["reach"]) == {(node,) for node in (*chain[:-1], 3)}
+    assert given_back == 2
 
 
 def test_a_commit_that_fails_after_a_deletion_leaves_what_rested_on_what():

@@ -10,7 +10,7 @@ else comes out, and the process lives on.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -208,8 +208,8 @@ def _run(
         for number, table in enumerate(whole.tables[:count]):
             rows = [[value_of(order, type_) for type_ in table.columns] for _ in range(4)]
             with suppress(ValueError, _core.RowError):
-                write = order.choice((database.insert, database.insert, database.delete))
-                write(number, rows)
+                insert, put, delete = database.insert, database.put, database.delete
+                order.choice((insert, insert, put, delete))(number, rows)
         try:
             database.commit()
             answers["commit"] += 1
@@ -235,33 +235,35 @@ def _derive(order: random.Random, whole: p.Plan, answers: Counter[str]) -> None:
 
 
 def _change(order: random.Random, answers: Counter[str]) -> None:
-    """Go from one program to another, of which the plans are falsified, and to the sound one."""
+    """Go from one program to another, or to another plan of it, where a plan is falsified."""
     there, _ = transitions()
     first, _ = plan(nlog.parse(PROGRAM))
     database = _core.Database(first, rows_max=5000, seconds_max=2.0)
     _run(order, first, database, Counter())
     count = len(first.tables)
     before = _state(database, count)
-    during, after = there.during, there.after
-    if order.random() < 0.5:
-        during = falsified(order, during)
-    else:
-        after = falsified(order, after)
-    change: list[Callable[[], Any]] = [
-        lambda: database.change_program(during, after),
-        lambda: database.replan(falsified(order, first)),
-    ]
+    during, after, other = there.during, there.after, first
+    match order.randrange(3):
+        case 0:
+            during = falsified(order, during)
+        case 1:
+            after = falsified(order, after)
+        case _:
+            other = falsified(order, first)
+    is_replanned = other is not first
     try:
-        order.choice((change[0], change[0], change[1]))()
+        if is_replanned:
+            database.replan(other)
+        else:
+            database.change_program(during, after)
         with suppress(ValueError, IndexError):
             database.insert(there.changed, [()])
         database.commit()
-        answers["change run"] += 1
-        _run(order, during if isinstance(during, p.Plan) else first, database, answers)
-    except ValueError:
+    except (ValueError, *REFUSED) as error:
         database.rollback()
-        answers["change refused"] += 1
+        answers["change refused" if isinstance(error, ValueError) else "change failed"] += 1
         assert _state(database, count) == before
-    except REFUSED:
-        answers["change failed"] += 1
-        assert _state(database, count) == before
+        _run(order, first, database, answers)
+    else:
+        answers["change run"] += 1
+        _run(order, first if is_replanned else there.during, database, answers)

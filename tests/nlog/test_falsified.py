@@ -16,7 +16,9 @@ from nlog import plan as p
 from nlog import types as t
 from nlog.engine import _core
 from nlog.planner import plan
-from tests.nlog.falsified import replaced, visit
+from nlog.transition import Transition
+from tests.nlog import boundary
+from tests.nlog.falsified import replaced, spots, transitions, visit
 
 PROGRAM = """
 input table edge(a: int, b: int, name: str)
@@ -165,3 +167,106 @@ def test_a_plan_of_other_tables_takes_no_place():
                 call()
     assert database.rows(1, {}) == [(1, 2, "a")]
     assert database.rows(2, {}) == [(1, 2)]
+
+
+def test_a_tree_of_calls_cannot_evaluate_itself():
+    chosen = "input table e(a: int)\noutput table o(a: int)\no(if a > 0 then 1 else 2) :- e(a)."
+    whole, _ = plan(nlog.parse(chosen))
+    path = next(
+        path
+        for path, spot in spots(whole)
+        if isinstance(spot, p.Constant) and spot.type == t.TREE and path[3] == 0
+    )
+    itself = (1, _core.functions().index("tree.evaluate"), t.describe(t.INT), (0, 0))
+    assert "a tree of calls evaluates a tree" in refused(replaced(whole, (*path, "value"), itself))
+
+
+class LongTuple(tuple[Any, ...]):
+    """Says that it has more than it has."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return super().__len__() + 1000
+
+
+def test_a_tuple_is_as_long_as_it_is():
+    whole = sound()
+    database = _core.Database(replaced(whole, ("tables",), LongTuple(whole.tables)))
+    assert database.size(len(whole.tables) - 1) == 0
+
+
+def test_no_more_look_ups_than_the_stack_has_room_for():
+    database = _core.Database(sound())
+    database.insert(1, [(1, 1, "a")])
+    database.commit()
+    rule = sound().strata[0].rules[1]
+    assert rule.check is not None
+    steps = rule.check.pipeline.steps
+    look_up = next(step for step in steps if isinstance(step, p.Lookup))
+    again = evolve(look_up, loads=(), checks=look_up.loads + look_up.checks)
+    for times in (100, 200_000):
+        check = replaced(rule.check, ("pipeline", "steps"), (*steps, *[again] * times))
+        if times == 100:
+            assert len(database.derivations(check, (1, 1), 5)) == 1
+        else:
+            with pytest.raises(ValueError, match="look-ups, and 4096 at most are run"):
+                database.derivations(check, (1, 1), 5)
+
+
+def change() -> tuple[_core.Database, Transition]:
+    first, _ = plan(nlog.parse(boundary.PROGRAM))
+    return _core.Database(first), transitions()[0]
+
+
+def test_the_index_of_a_key_stays_through_a_change():
+    database, there = change()
+    keyed = next(number for number, table in enumerate(there.after.tables) if len(table.key) == 2)
+    indexes = there.after.tables[keyed].indexes
+    without = tuple(index for index in indexes if index != there.after.tables[keyed].key)
+    with pytest.raises(ValueError, match=r"^tables\[3\]: .* no index on the key of the table"):
+        database.change_program(
+            there.during, replaced(there.after, ("tables", keyed, "indexes"), without)
+        )
+    database.insert(keyed, [(1, "a", "x"), (1, "b", "x")])
+    with pytest.raises(_core.KeyConflictError):
+        database.commit()
+
+
+def test_tables_of_a_change_that_is_rolled_back_are_gone():
+    database, there = change()
+    last = len(there.during.tables) - 1
+    snapshot = database.snapshot()
+    database.change_program(there.during, there.after)
+    assert database.size(last) == 0
+    database.rollback()
+    for call in (
+        lambda: database.size(last),
+        lambda: database.rows(last, {}),
+        lambda: database.insert(last, [()]),
+        lambda: snapshot.size(last),
+    ):
+        with pytest.raises(IndexError, match=f"there is no table {last}"):
+            call()
+
+
+def test_a_check_is_compiled_again_for_other_indexes():
+    """What a change adds is gone when that is rolled back, and with it what was compiled for it."""
+    database, there = change()
+    table = next(number for number, table in enumerate(there.during.tables) if table.columns)
+    columns = (0, 1)
+    index = len(there.during.tables[table].indexes)
+    indexed = (*there.during.tables[table].indexes, columns)
+    step = p.Lookup(table, index, columns, (), (), 0)
+    loads = tuple((column, column) for column in columns)
+    check = p.StartPlan(table, -1, False, loads, (), p.Pipeline(2, (), (step,), ()))
+    row = (True, 5, "a", 1, "10.0.0.1", "::1", "10.0.0.0/8", b"ab")
+    database.insert(table, [row])
+    database.commit()
+    database.change_program(
+        replaced(there.during, ("tables", table, "indexes"), indexed), there.after
+    )
+    assert len(database.derivations(check, row, 5)) == 1
+    database.rollback()
+    with pytest.raises(ValueError, match=f"table {table} has no index {index}"):
+        database.derivations(check, row, 5)

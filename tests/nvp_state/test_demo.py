@@ -46,7 +46,8 @@ def test_everything_is_as_promised(demonstration):
     assert "Everything was as the document promises." in process.stdout
     assert "0 to another tenant" in process.stdout
     assert "20 of 20 pings answered" in process.stdout
-    assert re.search(r"-> drop\s+\[acl\.nlog:\d+ via .*because of\s+acl ", process.stdout)
+    verdict = r"dropped on hv3 in out_acl_done, as out_acl says, because of\s+acl "
+    assert re.search(verdict, process.stdout)
 
 
 def outer_packets(capture):

@@ -9,6 +9,7 @@ from hypothesis import given
 
 from nvp_state.document import dump_document, load_document, parse_document, save_document
 from nvp_state.entities import (
+    KINDS,
     Acl,
     Host,
     Nat,
@@ -92,7 +93,7 @@ DOCUMENT = {
 }
 
 
-SECTIONS = "physical_networks, hosts, switches, uplinks, routers, routes, nats, acls"
+SECTIONS = ", ".join(dict.fromkeys(it.section for it in KINDS.values() if not it.owner))
 
 
 def problems_of(document, name="network.json"):

@@ -59,7 +59,7 @@ def test_the_rows_of_a_network():
         )
         tx.add(Acl("s0", "to-lport", 5, 'outport == "p0" && tcp.dst == {80, 82/82}', "drop"))
     name = 's0:to-lport:5:outport == "p0" && tcp.dst == {80, 82/82}'
-    tcp = (("eth_type", 0x800, -1), ("ip_proto", 6, -1))
+    tcp, way = ("ip_proto", 6, -1), {(("tcp_dst", 80, -1),), (("tcp_dst", 82, 82),)}
     facts = {}
     apply(facts, facts_of(tx.change))
     assert facts == {
@@ -72,11 +72,13 @@ def test_the_rows_of_a_network():
         ("logical", "port_security"): {("p0",)},
         ("logical", "port_enabled"): {("p0",)},
         ("logical", "port_unknown"): {("p1",)},
-        ("logical", "acl"): {(name, "s0", "to-lport", 5, "drop")},
+        ("logical", "acl"): {(name, 1, "to-lport", 0, 5, "drop")},
+        ("logical", "acl_switch"): {(name, "s0")},
         ("logical", "acl_term"): {
-            (name, 0, "", "p0", (*tcp, ("tcp_dst", 80, -1))),
-            (name, 1, "", "p0", (*tcp, ("tcp_dst", 82, 82))),
+            (name, 0, 1, "", "p0", -1, (("eth_type", 0x800, -1), tcp)),
+            (name, 1, 1, "", "p0", -1, (("eth_type", 0x86DD, -1), tcp)),
         },
+        ("logical", "acl_value"): {(name, term, 1, match) for term in (0, 1) for match in way},
     }
 
 

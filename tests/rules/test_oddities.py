@@ -12,12 +12,17 @@ from attrs import evolve, frozen
 
 from nvp_state import (
     Acl,
+    AddressSet,
+    DhcpOptions,
     LogicalFlow,
     Nat,
     Pipeline,
+    Policy,
     Port,
+    PortGroup,
     Route,
     Router,
+    RouterAdvertisement,
     RouterPort,
     Switch,
     Uplink,
@@ -71,15 +76,14 @@ def nat(*fields, **more):
     return Nat("r", *fields, **more)
 
 
+def dhcp(prefix):
+    return DhcpOptions("front", prefix, {"server_id": "10.0.0.1", "server_mac": mac(257)})
+
+
 def own(*flows):
     """A pipeline of front, beside a switch of another tenant."""
-    theirs = [Switch("alien", "globex"), port("alien")]
-    return [
-        *theirs,
-        evolve(theirs[1], name="theirs"),
-        Pipeline("p", "acme", switches=["front"]),
-        *flows,
-    ]
+    theirs = [Switch("alien", "globex"), evolve(port("alien"), name="theirs")]
+    return [*theirs, Pipeline("p", "acme", switches=["front"]), *flows]
 
 
 NAT_LAB = Nat("t", "snat", "10.0.2.9", "10.0.2.0/24")
@@ -174,6 +178,12 @@ CASES = [
          {"r:dnat_and_snat:172.16.0.5:10.0.0.10", "u:snat:172.16.0.5:10.8.0.0/16"},
          [*EDGE, Nat("u", "snat", "172.16.0.5", "10.8.0.0/16")],
          [*EDGE, Nat("u", "snat", "172.16.0.2", "10.8.0.0/16")]),
+    Case("policy-without-port", {"r:1:ip4"},
+         [Policy("r", 1, "ip4", "reroute", "10.99.0.1")],
+         [Policy("r", 1, "ip4", "reroute", "10.0.0.2")]),
+    Case("policy-unknown-port", {'r:1:inport == "web"'},
+         [Policy("r", 1, 'inport == "web"', "drop")],
+         [Policy("r", 1, 'inport == "r-b"', "drop")]),
     Case("nat-overlap", {"r:dnat_and_snat:172.16.0.5:10.0.0.10", "r:dnat:172.16.0.5:10.0.0.11"},
          [nat("dnat", "172.16.0.5", "10.0.0.11")], [nat("dnat", "172.16.0.6", "10.0.0.11")]),
     Case("nat-overlap", {"r:snat:172.16.0.1:10.0.0.0/16", "r:snat:172.16.0.9:10.0.0.0/16"},
@@ -199,6 +209,24 @@ CASES = [
     Case("acl-never-matches", {"front:to-lport:1:tcp && udp"},
          [Acl("front", "to-lport", 1, "tcp && udp", "drop")],
          [Acl("front", "to-lport", 1, "tcp || udp", "drop")]),
+    Case("acl-unknown-port-group", {"front:to-lport:1:inport == @g"},
+         [Acl("front", "to-lport", 1, "inport == @g", "drop")],
+         [Acl("front", "to-lport", 1, "inport == @g", "drop"), PortGroup("g", ["app"])]),
+    Case("acl-unknown-address-set", {"front:to-lport:1:ip4.src == $g"},
+         [Acl("front", "to-lport", 1, "ip4.src == $g", "drop")],
+         [Acl("front", "to-lport", 1, "ip4.src == $g", "drop"), AddressSet("g", ["10.0.0.9"])]),
+    Case("acl-nowhere", {"@g:to-lport:1:ip4"},
+         [PortGroup("g"), Acl(None, "to-lport", 1, "ip4", "drop", port_group="g")],
+         [PortGroup("g", ["app"]), Acl(None, "to-lport", 1, "ip4", "drop", port_group="g")]),
+    Case("acl-never-tracked", {"front:to-lport:1:ct.est"},
+         [Acl("front", "to-lport", 1, "ct.est", "drop")],
+         [Acl("front", "to-lport", 1, "ct.est", "drop"),
+          Acl("front", "to-lport", 2, "udp", "allow-related")]),
+    Case("dhcp-ambiguous", {"web", "app"}, [dhcp("10.0.0.0/24"), dhcp("10.0.0.0/28")],
+         [dhcp("10.0.0.8/29"), dhcp("10.0.0.0/29")], {"dhcp-serves-nobody"}),
+    Case("dhcp-serves-nobody", {"front:10.0.7.0/24"}, [dhcp("10.0.7.0/24")], [dhcp("10.0.0.0/24")]),
+    Case("advertises-no-network", {"r-b"}, [RouterAdvertisement("r-b")],
+         [RouterAdvertisement("r-f")]),
     Case("pipeline-unknown-port", {'p:0:1:inport == "db"'},
          own(LogicalFlow("p", 0, 1, 'inport == "db"', "next;")),
          own(LogicalFlow("p", 0, 1, 'inport == "app"', "next;"))),

@@ -116,6 +116,8 @@ const std::map<std::string, Kind, std::less<>>& Kinds() {
           into.push_back(
               {std::make_unique<const ConnectionAction>(ConnectionAction{RequestOf(written[1])})});
         }}},
+      {"ct_clear",
+       {0, [](const Written&, Actions& into) { into.push_back({ForgetConnectionAction{}}); }}},
       {"recirc",
        {1,
         [](const Written& written, Actions& into) {

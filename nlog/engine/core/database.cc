@@ -189,7 +189,7 @@ void Database::DeleteByKey(std::uint32_t number, std::size_t index, Key key) {
 
 void Database::Put(std::uint32_t table, const Word* row) {
   RequireOpen();
-  if (const std::optional<std::size_t> index = guards_.key_index(table)) {
+  if (const std::optional<std::size_t> index = guards().key_index(table)) {
     const std::vector<std::uint32_t>& columns = tables_[table].indexes()[*index].columns();
     DeleteByKey(table, *index, [&](std::size_t i) { return row[columns[i]]; });
   }
@@ -198,7 +198,7 @@ void Database::Put(std::uint32_t table, const Word* row) {
 
 void Database::Remove(std::uint32_t table, const Word* key) {
   RequireOpen();
-  if (const std::optional<std::size_t> index = guards_.key_index(table)) {
+  if (const std::optional<std::size_t> index = guards().key_index(table)) {
     DeleteByKey(table, *index, [key](std::size_t i) { return key[i]; });
   } else {
     Delete(table, key);
@@ -210,6 +210,7 @@ void Database::ChangeProgram(const Plan& during, const Plan& after) {
     throw std::logic_error("the program is changed first in a transaction, and once");
   }
   auto change = std::make_unique<ProgramChange>();
+  ++layout_count_;
   for (const Table& table : tables_) {
     change->indexes_before.push_back(table.indexes().size());
   }
@@ -237,6 +238,11 @@ void Database::ChangeProgram(const Plan& during, const Plan& after) {
     change_->guards.emplace(after, tables_);
     for (std::uint32_t number = 0; number < tables_.size(); ++number) {
       const TablePlan& table = after.tables[number];
+      const std::optional<std::size_t> key = change_->guards->key_index(number);
+      Within("tables", number, [&] {
+        Expect(!key || *key < table.indexes.size(),
+               "the later plan of a change has no index on the key of the table");
+      });
       change_->indexes_after.push_back(table.indexes.size());
       if (table.kind == TableKind::kRetired) {
         change_->vacated.emplace_back(number, Table(table.width(), number, capacities_));
@@ -269,6 +275,7 @@ void Database::FinishChange() noexcept {
   guards_ = std::move(*change_->guards);
   is_output_ = std::move(change_->is_output_after);
   has_drifted_ = true;
+  ++layout_count_;
   change_.reset();
 }
 
@@ -286,6 +293,7 @@ void Database::ForgetChange() noexcept {
   }
   is_touched_.resize(count);
   is_output_ = std::move(change_->is_output_before);
+  ++layout_count_;
   change_.reset();
 }
 
@@ -316,11 +324,10 @@ std::vector<std::shared_ptr<Delta>> Database::Prepare(const ShouldStop& should_s
   RequireOpen();
   try {
     const LimitWatch watch(limits_, tables_, should_stop);
-    const Guards& guards = change_ ? *change_->guards : guards_;
     Work guarding;
-    guards.RequireKeys(tables_, touched_, guarding);
+    guards().RequireKeys(tables_, touched_, guarding);
     Work work = Run(watch);
-    guards.RequireConstraints(tables_);
+    guards().RequireConstraints(tables_);
     watch.RequireEnd();
     work.total += guarding.total;
     std::vector<std::shared_ptr<Delta>> deltas = OutputDeltas();

@@ -109,6 +109,10 @@ class Database {
   // Forgets what was staged or prepared. Linear in the touched rows.
   void Rollback() noexcept;
 
+  // Grows whenever tables or indexes may have got other numbers or gone, so that what was made by
+  // Compile before must not be run.
+  std::uint64_t layout_count() const { return layout_count_; }
+
   // Whether a transaction is between Prepare and its end.
   bool is_prepared() const { return prepared_.has_value(); }
 
@@ -166,6 +170,8 @@ class Database {
   void PrepareVersion();
 
   Typing typing() const;
+  // Those of the program that is in force when the transaction ends.
+  const Guards& guards() const { return change_ ? *change_->guards : guards_; }
   void ExpectKnownTables(const Plan& plan) const;
 
   std::shared_ptr<Interner> interner_;
@@ -187,6 +193,7 @@ class Database {
   // Those that may still read tables, if somebody holds them.
   std::vector<std::weak_ptr<Delta>> deltas_;
   std::unique_ptr<ProgramChange> change_;
+  std::uint64_t layout_count_ = 0;
   // The last of a chain that snapshots hold on to.
   std::shared_ptr<Version> version_ = std::make_shared<Version>();
   // What Publish adds to the chain; nothing if no snapshot lives.

@@ -11,6 +11,10 @@
 namespace nlog::core {
 namespace {
 
+// Each look-up of a pipeline takes a part of the stack while it runs. No planner comes near this: a
+// rule has a plan for each of its atoms, so as many plans as each has look-ups.
+constexpr std::size_t kLookupsMax = 4096;
+
 // What the first look-up among the steps from `next` on will ask for, if that is known once a row
 // gives its `loads`: no step between computes any part of it.
 Foresight Foresee(const std::vector<Step>& steps, std::size_t next,
@@ -43,7 +47,10 @@ class PipelineCompiler {
       : plan_(plan), schema_(schema), typing_(schema.typing) {}
 
   Pipeline Compile(const std::vector<Word>* head) {
-    Within("pipeline", [this] { ExpectRegisters(); });
+    Within("pipeline", [this] {
+      ExpectRegisters();
+      ExpectLookups();
+    });
     const TableShape& start = TableOf(plan_.table);
     Pipeline pipeline{.table = plan_.table,
                       .is_negated = plan_.is_negated,
@@ -90,6 +97,17 @@ class PipelineCompiler {
     });
     operands_.resize(writes);
     is_written_.resize(writes, false);
+  }
+
+  void ExpectLookups() const {
+    const auto lookups = std::ranges::count_if(plan_.pipeline.steps, [](const StepPlan& step) {
+      const auto* exists = std::get_if<ExistsPlan>(&step);
+      return std::holds_alternative<LookupPlan>(step) || (exists != nullptr && !exists->is_negated);
+    });
+    Expect(static_cast<std::size_t>(lookups) <= kLookupsMax, [&] {
+      return "there are " + std::to_string(lookups) + " look-ups, and " +
+             std::to_string(kLookupsMax) + " at most are run";
+    });
   }
 
   // The rows that come out are those of a table, if it is given.

@@ -81,6 +81,7 @@ void Database::Replan(const Plan& plan) {
   guards_ = std::move(guards);
   planned_sizes_ = std::move(sizes);
   has_drifted_ = false;
+  ++layout_count_;
 }
 
 }  // namespace nlog::core

@@ -238,12 +238,15 @@ class TreeCheck {
     }
     Expect(node.size() >= 3 && node[0] == 1 && node[1] < Functions().size(),
            "a tree of calls has a node that is none");
+    const std::string_view function = Functions()[node[1]].name;
+    // It could evaluate the very tree it stands in.
+    Expect(function != "tree.evaluate", "a tree of calls evaluates a tree");
     ExpectType(node[2], depth + 1);
     std::vector<Operand> arguments;
     for (const Word argument : node.subspan(3)) {
       arguments.push_back(Check(argument, depth + 1));
     }
-    CallCheck(typing_, Functions()[node[1]].name).Expect(arguments, node[2]);
+    CallCheck(typing_, function).Expect(arguments, node[2]);
     return {node[2]};
   }
 

@@ -52,6 +52,8 @@ struct MeterAction {
 struct ConnectionAction {
   ConnectionRequest request;
 };
+// Makes the packet one that connection tracking has not seen.
+struct ForgetConnectionAction {};
 struct RecirculateAction {
   std::uint32_t recirc_id;
 };
@@ -68,7 +70,7 @@ struct DropAction {
 struct Action {
   std::variant<std::unique_ptr<const RewriteAction>, SetMetadataAction, PushTagAction, PopTagAction,
                OutputAction, CloneAction, MeterAction, std::unique_ptr<const ConnectionAction>,
-               RecirculateAction, ControllerAction, DropAction>
+               ForgetConnectionAction, RecirculateAction, ControllerAction, DropAction>
       what;
 };
 

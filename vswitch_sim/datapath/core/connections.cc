@@ -250,6 +250,14 @@ void Connections::TrackLaterFragment(Passage& passage, const Tuple& fragment) {
   Finish(passage, Found{connection->second, first->second.is_reply});
 }
 
+void Connections::Forget(Packet& packet) {
+  packet.SetMetadata(place::kCtState, 0);
+  packet.SetMetadata(place::kCtZone, 0);
+  packet.SetMetadata(place::kCtMark, 0);
+  packet.SetMetadata128(place::kCtLabel, {});
+  packet.tracked() = {};
+}
+
 void Connections::Finish(Passage& passage, const std::optional<Found>& found) {
   const ConnectionRequest& request = passage.request;
   Packet& packet = passage.packet;

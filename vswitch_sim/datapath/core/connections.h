@@ -82,6 +82,9 @@ class Connections {
   // Tracks a packet: sets its ct_state, ct_zone, ct_mark and ct_label, and rewrites it.
   void Track(Packet& packet, const ConnectionRequest& request, Nanoseconds now);
 
+  // Makes a packet one that has not been tracked.
+  static void Forget(Packet& packet);
+
   // Ends what has expired.
   void Expire(Nanoseconds now);
   // Ends all of a zone, or all; how many there were.

@@ -243,6 +243,10 @@ class Datapath::Passage {
     datapath_.connections_.Track(packet, action->request, datapath_.now_);
     return true;
   }
+  bool DoOne(const ForgetConnectionAction&, Packet& packet, int) {
+    Connections::Forget(packet);
+    return true;
+  }
   bool DoOne(const RecirculateAction& action, Packet& packet, int depth) {
     Recirculate(action.recirc_id, packet, depth);
     return false;
