@@ -79,7 +79,10 @@ def test_a_policy_goes_before_the_route():
     ("more", "problem"),
     [
         ({"action": "reroute"}, "nexthop: `reroute` and `nexthop` go together"),
-        ({"action": "drop", "nexthop": "10.0.1.11"}, "nexthop: `reroute` and `nexthop` go together"),
+        (
+            {"action": "drop", "nexthop": "10.0.1.11"},
+            "nexthop: `reroute` and `nexthop` go together",
+        ),
         ({"action": "fly"}, "action: 'fly' is not `allow` or `drop` or `reroute`"),
         ({"match": 'outport == "r0s1"'}, "match: `outport` is what the policy decides on"),
         ({"match": "ip4.src == $inside"}, "match: address sets and port groups are for ACLs"),
