@@ -1,9 +1,9 @@
 """Conjunctions of conditions on fields, and what can be done with disjunctions of them.
 
 A `Box` says which values some fields of a packet may have. For a field in `bits` these are several
-tests, of which one must hold: the bits of a mask agree with a value. Port names are values too, with
-the mask EXACT. For each pair in `excluded` the field has any value but that. A field that a box
-does not mention may be anything, even absent.
+tests, of which one must hold: the bits of a mask agree with a value. Port names are values too,
+with the mask EXACT. For each pair in `excluded` the field has any value but that. A field that a
+box does not mention may be anything, even absent.
 
 What a named set has (of addresses, or of ports) is not known here, and may change; so a condition
 that names some stands in `sets` as it is, beside all others. A field may have several of those.
@@ -90,7 +90,7 @@ ANYTHING: Boxes = [Box()]
 
 
 def box_of(field: str, choice: Iterable[Test | NamedSet]) -> Boxes:
-    """Return a disjunction that asks a field to meet one of some tests, or be in one of some sets."""
+    """Return a disjunction by which a field meets one of some tests, or is in one of some sets."""
     wanted = frozenset(choice)
     if any(not isinstance(it, NamedSet) and it[1] == 0 for it in wanted):
         return ANYTHING
@@ -133,11 +133,15 @@ class Algebra:
                 break
         if sum(map(_size, unique)) > TESTS_MAX:
             raise TooManyTests
-        self._work(len(unique) ** 2)
+        return self.uncovered(unique)
+
+    def uncovered(self, boxes: Boxes) -> Boxes:
+        """Return the boxes, which are distinct, without those that others cover."""
+        self._work(len(boxes) ** 2)
         return [
             box
-            for box in unique
-            if not any(other is not box and _covers(other, box) for other in unique)
+            for box in boxes
+            if not any(other is not box and _covers(other, box) for other in boxes)
         ]
 
     def both(self, one: Box, other: Box) -> Box | None:

@@ -3,9 +3,10 @@
 Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours.
 """
 
+import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import hexdigits
@@ -15,8 +16,9 @@ import click
 from rich.console import Console
 
 import nlog
+from nvp_state.document import dump_document, load_document, save_document
 from nvp_state.emulation import Emulation, require
-from nvp_state.entities import Port
+from nvp_state.entities import KINDS, Entity, Host, Port
 from nvp_state.errors import StateError, did_you_mean
 from nvp_state.names import Names
 from nvp_state.network import NetworkState
@@ -187,6 +189,50 @@ def check(document: Path, rules: tuple[Path, ...]) -> None:
     for name, code, text in state.warnings():
         click.echo(f"warning[{code}]: {name}: {text}")
     click.echo(f"{document}: {len(state.entities('port'))} ports, no mistakes")
+
+
+@main.command("import-ovn")
+@click.argument("database", metavar="DB")
+@click.option("--tenant", default="imported", show_default=True, help="Whose switches are.")
+@click.option(
+    "--hosts",
+    type=click.Path(path_type=Path),
+    help="A network document whose hosts are those that DB names: OVN has them elsewhere.",
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Write the document to this file.")
+def import_ovn(database: str, tenant: str, hosts: Path | None, to: Path | None) -> None:
+    """Print the network of an OVN northbound database as a network document.
+
+    DB is the unix socket of its server, such as /var/run/ovn/ovnnb_db.sock, or the file it keeps.
+    What is not supported is listed on standard error, one thing a line.
+    """
+    with _guard():
+        from nvp_state.ovn import import_northbound  # noqa: PLC0415 - needs ovs, others do not
+
+        known = [it for it in load_document(hosts) if isinstance(it, Host)] if hosts else []
+        told = import_northbound(database, tenant=tenant, hosts=known)
+        NetworkState().load(told.document)
+        _export(told.entities, to)
+    for each in told.unsupported:
+        click.echo(f"not supported: {each}", err=True)
+
+
+@main.command()
+@_DOCUMENT
+@click.option("--to", type=click.Path(path_type=Path), help="Write it to this file, JSON or YAML.")
+def export(document: Path, to: Path | None) -> None:
+    """Print DOCUMENT as a state gives it back: canonical, whole, and known to be taken."""
+    with _guard():
+        state = NetworkState()
+        state.load(document)
+        _export((entity for kind in KINDS for entity in state.entities(kind)), to)
+
+
+def _export(entities: Iterable[Entity], to: Path | None) -> None:
+    if to is not None:
+        save_document(to, entities)
+    else:
+        click.echo(json.dumps(dump_document(entities), indent=2, ensure_ascii=False))
 
 
 def _hex(text: str) -> bytes:

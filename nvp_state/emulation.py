@@ -22,7 +22,8 @@ from nvp_state.records import Record
 from nvp_state.rollout import Latency, Rollout
 from nvp_state.segments import Segments
 from nvp_state.trace import NetworkTrace, Tracer
-from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay, fabric
+from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay
+from vswitch_sim import Delivery as Arrival
 
 ROUTER = "core"
 GRACE_S = 1.0
@@ -114,7 +115,7 @@ class Emulation:
         """Collect what comes out while the `with` block lasts, in a list that grows."""
         deliveries: list[Delivery] = []
 
-        def note(delivery: fabric.Delivery) -> None:
+        def note(delivery: Arrival) -> None:
             deliveries.append(Delivery(delivery.port_name, delivery.frame))
 
         self.fabric.on_delivery.append(note)

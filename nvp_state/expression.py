@@ -5,7 +5,7 @@ expression if and only if it matches one of the `Term`s, and each term is one Op
 
     >>> normalise('ip4 && tcp.dst == {80, 443} && inport == "web-1"')
     (Term(inport='web-1', outport='', fields=(('eth_type', 2048, -1), ('ip_proto', 6, -1)),
-          clauses=(Clause('tcp_dst', values=((80, 65535), (443, 65535))),)),)
+          clauses=(Clause('tcp_dst', values=((80, -1), (443, -1))),)),)
 
 The language is OVN's (ovn-sb(5), column `match` of Logical_Flow; the grammar is in expression.lark,
 the symbols are in symbols.py), and means the same:
@@ -26,9 +26,9 @@ they have at most 8 bits, at the price of a term for each value. `eth.type`, `ar
 in `ip4 && !tcp`.
 
 Sets stay sets: a term of several sources and several destinations has a clause for each, which the
-switch joins by itself (a conjunctive match), so that it takes as many flows as the sets have members
-together. What other fields rest on (`eth.type`, `ip.proto`, the state of connections) is spelt out
-in terms of their own.
+switch joins by itself (a conjunctive match), so that it takes as many flows as the sets have
+members together. What other fields rest on (`eth.type`, `ip.proto`, the state of connections) is
+spelt out in terms of their own.
 
 Cost: in proportion to the tests that arise on the way; an expression that needs more than 4,096
 flows is refused. Results are cached.
@@ -37,6 +37,7 @@ flows is refused. Results are cached.
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
+from itertools import islice
 from typing import NoReturn
 
 from attrs import evolve
@@ -62,10 +63,12 @@ from nvp_state.constants import constant_of
 from nvp_state.errors import ExpressionError, did_you_mean
 from nvp_state.symbols import FIELDS, ORDINAL, PREDICATES, WRITTEN_OUT_WIDTH_MAX, Field
 from nvp_state.syntax import parse
-from nvp_state.terms import Term, terms_of
+from nvp_state.terms import Term, spelt_out, term_of
 
 DEPTH_MAX = 100
 FLOWS_MAX = 4096
+# Of so many terms those that others cover are looked for.
+_COMPARED_MAX = 512
 
 _INVERSE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _TURNED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -90,13 +93,12 @@ def normalise(text: str) -> tuple[Term, ...]:
     reading = _Reading(text)
     try:
         boxes = reading.settled(reading.boxes(parse(text), negated=False))
-        terms: list[Term] = []
-        n_flows = 0
-        for term in (term for box in boxes for term in terms_of(box)):
-            terms.append(term)
-            n_flows += term.n_flows
-            if n_flows > FLOWS_MAX:
-                raise TooManyTests
+        apart = list(islice((it for box in boxes for it in spelt_out(box)), FLOWS_MAX + 1))
+        if len(apart) <= _COMPARED_MAX:
+            apart = reading.algebra.uncovered(apart)
+        terms = tuple(map(term_of, apart))
+        if sum(term.n_flows for term in terms) > FLOWS_MAX:
+            raise TooManyTests
     except TooManyTests:
         raise ExpressionError(
             "too-many-terms",
@@ -106,7 +108,7 @@ def normalise(text: str) -> tuple[Term, ...]:
             len(text),
             "split it into several ACLs, or use fewer `!=`, ranges and sets side by side",
         ) from None
-    return tuple(terms)
+    return terms
 
 
 class _Reading:
@@ -235,7 +237,9 @@ class _Reading:
 
     def field(self, symbol: Token) -> Field:
         """The field of a symbol, or the part of one that `name[low..high]` is."""
-        name, low, high = _PART.fullmatch(symbol).groups()  # type: ignore[union-attr]
+        part = _PART.fullmatch(symbol)
+        assert part is not None
+        name, low, high = part.groups()
         if name not in FIELDS:
             if name in PREDICATES:
                 self.fail("subfield", f"`{name}` is a condition, and has no parts", symbol, "")

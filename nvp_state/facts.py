@@ -48,7 +48,7 @@ business.
                own_term(flow, number, inport, outport, match)
     physical   host(name, ip, key)
                nic(host, network)  physical_network(name, key)
-               service_node(host)  served(ls)                who copies broadcasts for whom
+               service_node(host, key)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
@@ -157,7 +157,7 @@ def _host_facts(host: Host, record: Record) -> Iterator[Fact]:
     for network in host.networks:
         yield Fact(PHYSICAL, "nic", (host.name, network))
     if host.service_node:
-        yield Fact(PHYSICAL, "service_node", (host.name,))
+        yield Fact(PHYSICAL, "service_node", (host.name, record.tunnel_key))
 
 
 def _network_facts(network: PhysicalNetwork, record: Record) -> Iterator[Fact]:

@@ -7,8 +7,7 @@ and what goes round in one is cut off after `ROUNDS_MAX` rounds, as a storm.
 
 from collections.abc import Iterable
 
-from vswitch_sim import Fabric
-from vswitch_sim.fabric import Delivery
+from vswitch_sim import Delivery, Fabric
 
 # NICs are these ports of a host's switch: VIFs are below, tunnels above (nlog/rules/location.nlog).
 NIC_FIRST, NIC_LAST = 0x7000, 0x7FFF

@@ -6,7 +6,7 @@ name it (OpenFlow 1.3.5, section 7.2.3.8). In what order things stand depends on
 alone, so that equal expressions have equal terms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 from attrs import evolve, frozen
@@ -60,8 +60,8 @@ _LATER = 2
 _FRAGMENTS = (0, 1, 3)
 
 
-def terms_of(box: Box) -> Iterator[Term]:
-    """The terms of a box, in a definite order."""
+def spelt_out(box: Box) -> Iterator[Box]:
+    """The box as one for each value of what other fields rest on, in a definite order."""
     needed = {
         name
         for field in box.bits
@@ -78,7 +78,7 @@ def terms_of(box: Box) -> Iterator[Term]:
         single = dict(zip(apart, chosen, strict=True))
         bits = {**box.bits, **{field: frozenset({test}) for field, test in single.items()}}
         if not _is_impossible(bits):
-            yield _term(evolve(box, bits=bits))
+            yield evolve(box, bits=bits)
 
 
 def _in_order(test: Test) -> tuple[str, int, int]:
@@ -97,15 +97,16 @@ def _is_impossible(bits: dict[str, frozenset[Test]]) -> bool:
     return False
 
 
-def _term(box: Box) -> Term:
+def term_of(box: Box) -> Term:
+    """The term of a box that is spelt out."""
     ports, fields, clauses = {"inport": "", "outport": ""}, [], []
     for name in (*ports, *OXM_WIDTHS):
-        tests = sorted(box.bits.get(name, ()), key=_in_order)
+        tests = _shown(name, box.bits.get(name, ()))
         match tests:
             case [(str(port), _)]:
                 ports[name] = port
             case [(int(value), mask)]:
-                fields.append((name, value, EXACT if mask == OXM[name].maximum else mask))
+                fields.append((name, value, mask))
             case [_, *_]:
                 clauses.append(Clause(name, tuple(tests)))
         clauses += sorted((_clause(*it) for it in box.sets if it[0] == name), key=repr)
@@ -116,4 +117,12 @@ def _clause(field: str, choice: frozenset[Test | NamedSet]) -> Clause:
     tests = [it for it in choice if not isinstance(it, NamedSet)]
     sets = [it for it in choice if isinstance(it, NamedSet)]
     ordered = tuple(sorted(sets, key=lambda it: (it.name, it.inside)))
-    return Clause(field, tuple(sorted(tests, key=_in_order)), ordered)
+    return Clause(field, tuple(_shown(field, tests)), ordered)
+
+
+def _shown(field: str, tests: Iterable[Test]) -> list[Test]:
+    """Tests in order, with the mask -1 where every bit of the field counts."""
+    full = OXM[field].maximum if field in OXM else EXACT
+    return [
+        (value, EXACT if mask == full else mask) for value, mask in sorted(tests, key=_in_order)
+    ]

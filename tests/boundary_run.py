@@ -35,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="NUMBER", help="the first")
     options = parser.parse_args(arguments)
-    faulthandler.enable()
     first = secrets.randbelow(10**9) if options.seed is None else options.seed
     begin = time.process_time()
     seed, calls, texts, plans = first, 0, 0, 0
@@ -54,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed, texts, plans = seed + 1, texts + len(TEXTS), plans + PLANS
     done = f"{calls} calls, {texts} rule files and {plans} plans"
     spent = time.process_time() - begin
-    print(f"\n{done} in {spent:.0f} s, from seed {first}: answers and clear refusals")
+    print(f"\n{done}, from seed {first}: answers and clear refusals, in {spent:.0f} s")
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
     main()

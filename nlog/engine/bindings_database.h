@@ -21,11 +21,11 @@
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "bindings_capacities.h"
+#include "bindings_checks.h"
 #include "bindings_codec.h"
 #include "bindings_errors.h"
 #include "bindings_plan.h"
@@ -281,11 +281,13 @@ class Database {
     const Guard guard(*store_);
     RequireIdle();
     std::vector<Word> words;
-    EncodeRow(*store_, TableOf(*store_, CompiledCheck(check).table), row, words);
+    const auto compiled = [&]() -> const core::Pipeline& {
+      return checks_.Of(check, *database_, store_->codec);
+    };
+    EncodeRow(*store_, TableOf(*store_, compiled().table), row, words);
     // Looked up again: to encode may have run code that changed the program.
     RequireIdle();
-    const std::set<core::Derivation> found =
-        FindDerivations(CompiledCheck(check), words.data(), limit);
+    const std::set<core::Derivation> found = FindDerivations(compiled(), words.data(), limit);
     words.clear();
     for (const core::Derivation& derivation : found) {
       for (const core::Support& support : derivation) {
@@ -465,38 +467,9 @@ class Database {
     }
   }
 
-  // A check plan, compiled when it is first seen: plans are immutable, so one object is one plan.
-  const core::Pipeline& CompiledCheck(py::handle check) {
-    if (database_->layout_count() != checks_layout_) {
-      checks_.clear();
-      checks_layout_ = database_->layout_count();
-    }
-    const auto known = checks_.find(check.ptr());
-    if (known != checks_.end()) {
-      return known->second.pipeline;
-    }
-    const core::StartPlan plan = ReadStartPlan(check, store_->codec);
-    if (checks_.size() >= kChecksMax) {
-      checks_.clear();
-    }
-    const auto plan_object = py::reinterpret_borrow<py::object>(check);
-    return checks_.emplace(check.ptr(), Check{plan_object, database_->Compile(plan)})
-        .first->second.pipeline;
-  }
-
-  struct Check {
-    // Keeps the address from being used again.
-    py::object plan;
-    core::Pipeline pipeline;
-  };
-
-  static constexpr std::size_t kChecksMax = 4096;
-
   std::shared_ptr<Store> store_;
   std::optional<core::Database> database_;
-  std::unordered_map<PyObject*, Check> checks_;
-  // The layout of the database that they were compiled for.
-  std::uint64_t checks_layout_ = 0;
+  CompiledChecks checks_;
   std::uint64_t commit_count_ = 0;
   bool is_at_work_ = false;
   bool has_broken_off_ = false;

@@ -3,7 +3,16 @@
 import pytest
 from attrs.exceptions import FrozenInstanceError
 
-from nvp_state.entities import Acl, Host, Port, Switch, references
+from nvp_state.entities import (
+    Acl,
+    AddressSet,
+    Host,
+    Meter,
+    Port,
+    PortGroup,
+    Switch,
+    references,
+)
 from nvp_state.errors import StateError
 
 MAC = "0a:00:00:00:00:01"
@@ -70,8 +79,18 @@ def test_entities_do_not_change():
         (Acl, {"priority": True}, "priority: True is not a whole number from 0 to 32767"),
         (Acl, {"direction": "to-port"}, "direction: 'to-port' is not `from-lport` or `to-lport`;"),
         (Acl, {"direction": None}, "direction: None is not `from-lport` or `to-lport`"),
-        (Acl, {"action": "rejct"}, "did you mean `reject`?"),
-        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow` or "),
+        (Acl, {"action": "permit"}, "action: 'permit' is not `allow` or `allow-related` or"),
+        (Acl, {"action": ["drop"]}, "action: ['drop'] is not `allow` or `allow-related` or"),
+        (Acl, {"switch": None}, "give one of `switch` and `port_group`"),
+        (Acl, {"port_group": "g"}, "give one of `switch` and `port_group`"),
+        (Acl, {"tier": 4}, "tier: 4 is not a whole number from 0 to 3"),
+        (Acl, {"severity": "high"}, "severity: 'high' is not `alert`"),
+        (AddressSet, {"name": "a b"}, "name: 'a b' is not a word of letters, digits, `_` and `.`"),
+        (AddressSet, {"addresses": "10.0.0.1"}, "addresses: '10.0.0.1' is not a list"),
+        (AddressSet, {"addresses": ["10.0.0.1/8"]}, "bits are set behind the prefix"),
+        (AddressSet, {"addresses": ["ten"]}, "'ten' is not an IP address, a prefix such as"),
+        (PortGroup, {"ports": [""]}, "ports: is empty"),
+        (Meter, {"rate": 0}, "rate: 0 is not a whole number from 1 to 4294967295"),
         (Acl, {"match": 1}, "match: 1 is not a text"),
         (Acl, {"match": "tcp.dts == 1"}, "match: there is no field or predicate `tcp.dts`"),
         (
@@ -83,7 +102,7 @@ def test_entities_do_not_change():
 )
 def test_a_bad_field_is_named(kind, fields, problem):
     with pytest.raises(StateError) as caught:
-        kind(**({Port: PORT, Acl: ACL}[kind] | fields))
+        kind(**(GOOD[kind] | fields))
     assert len(caught.value.problems) == 1
     assert problem in str(caught.value)
 
@@ -97,3 +116,12 @@ def test_all_bad_fields_are_told_at_once():
         ('port "p0"', "ip"),
         ('port "p0"', "enabled"),
     ]
+
+
+GOOD = {
+    Port: PORT,
+    Acl: ACL,
+    AddressSet: {"name": "a"},
+    PortGroup: {"name": "g"},
+    Meter: {"name": "m", "rate": 1},
+}

@@ -59,7 +59,7 @@ def test_the_rows_of_a_network():
         )
         tx.add(Acl("s0", "to-lport", 5, 'outport == "p0" && tcp.dst == {80, 82/82}', "drop"))
     name = 's0:to-lport:5:outport == "p0" && tcp.dst == {80, 82/82}'
-    tcp, way = ("ip_proto", 6, -1), {(("tcp_dst", 80, 0xFFFF),), (("tcp_dst", 82, 82),)}
+    tcp, way = ("ip_proto", 6, -1), {(("tcp_dst", 80, -1),), (("tcp_dst", 82, 82),)}
     facts = {}
     apply(facts, facts_of(tx.change))
     assert facts == {

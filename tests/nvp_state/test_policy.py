@@ -12,39 +12,39 @@ TRIGGER = Acl("s0", "to-lport", 0, "ip4", "drop")
 # Each makes something wrong once there is an access rule.
 WRONG = {
     "a-function-error": (
-        'universal_flow(s, "", 9, 100 / p, [], []) :- acl(ls: s, priority: p).',
+        'universal_flow(s, "", 9, 100 / p, [], []) :- acl(id: a, priority: p), acl_switch(a, s).',
         "rules: rule of `universal_flow` at {file}:1: division by zero: 100 / 0",
     ),
     "an-unknown-field": (
-        'universal_flow(s, "", 9, 9, [Field("tcp_dts", 5, -1)], []) :- acl(ls: s).',
+        'universal_flow(s, "", 9, 9, [Field("tcp_dts", 5, -1)], []) :- acl_switch(ls: s).',
         "rule at {file}:1: universal_flow: no field is named 'tcp_dts'",
     ),
     "a-part-that-no-field-has": (
-        'universal_flow(s, "", 9, 9, [], [SetField("reg0[30..33]", 1)]) :- acl(ls: s).',
+        'universal_flow(s, "", 9, 9, [], [SetField("reg0[30..33]", 1)]) :- acl_switch(ls: s).',
         "rule at {file}:1: universal_flow: reg0 has bits 0..31, not 30..33",
     ),
     "a-priority-too-high": (
-        'universal_flow(s, "", 9, 70000, [], []) :- acl(ls: s).',
+        'universal_flow(s, "", 9, 70000, [], []) :- acl_switch(ls: s).',
         "rule at {file}:1: universal_flow: flow table=9",
     ),
     "a-missing-prerequisite": (
-        'universal_flow(s, "", 9, 9, [Field("tcp_dst", 80, -1)], []) :- acl(ls: s).',
+        'universal_flow(s, "", 9, 9, [Field("tcp_dst", 80, -1)], []) :- acl_switch(ls: s).',
         "rule at {file}:1: universal_flow: a match on tcp_dst needs eth_type",
     ),
     "bits-outside-the-mask": (
-        'universal_flow(s, "", 9, 9, [Field("reg3", 5, 1)], []) :- acl(ls: s).',
+        'universal_flow(s, "", 9, 9, [Field("reg3", 5, 1)], []) :- acl_switch(ls: s).',
         "rule at {file}:1: universal_flow: reg3=0x5/0x1",
     ),
     "a-group-below-zero": (
-        "universal_bucket(s, -1, 9, []) :- acl(ls: s).",
+        "universal_bucket(s, -1, 9, []) :- acl_switch(ls: s).",
         "rule at {file}:1: universal_bucket: bucket group_id=-1",
     ),
     "a-key-below-zero": (
-        'port_binding("p0", s, -5) :- acl(ls: s).',
+        'port_binding("p0", s, -5) :- acl_switch(ls: s).',
         "rule at {file}:1: port_binding: ('p0', 's0', -5): the key must be in 1..0x7fffff",
     ),
     "a-datapath-too-large": (
-        "datapath(s, 1 << 40) :- acl(ls: s).",
+        "datapath(s, 1 << 40) :- acl_switch(ls: s).",
         "rule at {file}:1: datapath: ('s0', 1099511627776): the key must be in 1..0x7fffff",
     ),
 }

@@ -19,7 +19,7 @@ ORDER = (
 )  # fmt: skip
 POOLS = {"router": "switch", "uplink": "port", "router-port": "port"}
 """Kinds that are numbered, and named, together with another."""
-UNNUMBERED = ("nat", "acl")
+UNNUMBERED = ("nat",)
 REFERENCES = {
     "switch": "switch", "router": "router", "host": "host", "network": "physical-network",
     "networks": "physical-network", "gateways": "host",
