@@ -172,7 +172,7 @@ Actions RandomSwitch::RandomActions(int depth) {
         actions.push_back({RecirculateAction{static_cast<std::uint32_t>(Below(random_, 3))}});
         break;
       case 6:
-        actions.push_back({ControllerAction{kRunt, Below(random_, 4)}});
+        actions.push_back({ControllerAction{kRunt, static_cast<std::uint32_t>(Below(random_, 4))}});
         break;
       case 7:
       case 8:
