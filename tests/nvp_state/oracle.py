@@ -31,7 +31,7 @@ class Oracle:
         packet, port = read(frame), self.ports[source]
         if packet is None or not sends(port, packet):
             return {"": ()}
-        packet["inport"] = source
+        packet |= {"inport": source, "discovers": discovers(frame)}
         if not self.allowed(port.switch, "from-lport", packet):
             return {"": ()}
         owners = self.asked(port, packet)
@@ -83,7 +83,12 @@ class Oracle:
         )
 
     def allowed(self, switch, direction, packet):
-        """Whether access rules let a packet pass: the highest priority decides, drop wins ties."""
+        """Whether access rules let a packet pass: the highest priority decides, drop wins ties.
+
+        Neighbour discovery is not asked.
+        """
+        if packet.get("discovers"):
+            return True
         deciding = [
             (acl.priority, acl.action == "drop")
             for acl in self.acls
@@ -118,6 +123,18 @@ def answer(owner, request):
     sender, mac = request[22:32], bytes.fromhex(owner.mac.replace(":", ""))
     header = request[6:12] + mac + request[12:20] + b"\0\2"
     return header + mac + request[38:42] + sender + request[42:]
+
+
+def discovers(frame):
+    """Whether a frame is neighbour discovery (RFC 4861), which no router has forwarded."""
+    ethernet, header, message = frame[12:14], frame[14:54], frame[54:56]
+    return (
+        ethernet == b"\x86\xdd"
+        and len(message) == 2
+        and (header[6], header[7]) == (58, 255)
+        and message[0] in range(133, 137)
+        and message[1] == 0
+    )
 
 
 def is_tagged(packet):
