@@ -231,9 +231,7 @@ class _Walker:
             case DecTtl():
                 self._decrement_ttl(step, subject)
             case PushVlan(tpid=tpid):
-                commit(self._out, subject)
-                subject.push_tag()
-                self._out.append(("push_vlan", tpid, tag_of(subject)))
+                self._push_tag(subject, tpid)
             case PopVlan():
                 subject.pop_tag()
                 if self._out and self._out[-1][0] == "push_vlan":
@@ -246,9 +244,18 @@ class _Walker:
     def _write(self, step: Step, subject: Subject, name: str, value: int, bits: int) -> None:
         known = FIELDS[name]
         if not self._has(subject, "vlan" if name == "vlan_vid" else known.needs):
-            step.note = f"the packet has no {name}"
-            return
+            if name != "vlan_vid" or bits != known.key_mask >> known.shift:
+                step.note = f"the packet has no {name}"
+                return
+            # Only a bucket, which has no match, can want this.
+            step.note = "a tag is pushed, since the packet has none"
+            self._push_tag(subject, PushVlan().tpid)
         subject.write(known.shift, value, bits & 0xFFF if name == "vlan_vid" else bits)
+
+    def _push_tag(self, subject: Subject, tpid: int) -> None:
+        commit(self._out, subject)
+        subject.push_tag()
+        self._out.append(("push_vlan", tpid, tag_of(subject)))
 
     def _output(self, step: Step, port: int, subject: Subject) -> None:
         in_port = _IN_PORT.of(subject.key)

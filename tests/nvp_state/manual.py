@@ -25,7 +25,7 @@ PREDICATES = {
     "tcp": lambda it: it.get("ip.proto") == 6,
     "udp": lambda it: it.get("ip.proto") == 17,
     "icmp4": lambda it: it.get("ip.proto") == 1,
-    "ip4.mcast": lambda it: it.get("ip4.dst", 0) >> 28 == 14,
+    "ip4.mcast": lambda it: it.get("ip4.dst", 0) >> 28 == 14 and it["eth.dst"] >> 40 & 1,
 }
 
 

@@ -6,6 +6,7 @@ fabric and a plain set computation; and what frames do and what the oracle says.
 transaction nothing has changed at all.
 """
 
+import networkx
 import pytest
 from attrs import evolve
 from hypothesis import event, given, settings
@@ -56,11 +57,28 @@ def assert_whole(state, lab):
     assert_carried(state, lab)
 
 
+def networks(state):
+    """By switch, one of those that routers join to it, the same for all of these."""
+    joined = networkx.Graph()
+    joined.add_nodes_from(("switch", switch.name) for switch in state.entities("switch"))
+    for port in state.entities("router-port"):
+        assert port.peer is None
+        joined.add_edge(("router", port.router), ("switch", port.switch))
+    return {
+        name: min(whole)
+        for whole in networkx.connected_components(joined)
+        for kind, name in whole
+        if kind == "switch"
+    }
+
+
 def assert_carried(state, lab):
     """Each host's switch has one of the flows wanted for each identity, and the right ports."""
     hosts = {host.name: host for host in state.entities("host")}
     located = [port for port in state.entities("port") if port.host is not None]
-    on_switch = {name: {port.switch for port in located if port.host == name} for name in hosts}
+    links = [port for port in state.entities("router-port") if port.switch is not None]
+    joined = networks(state)
+    met = {name: {joined[it.switch] for it in located if it.host == name} for name in hosts}
     assert set(lab.fabric.hosts) == set(hosts)
     for name, (ports, flows, buckets) in installed(lab).items():
         wanted = state.flows(name)
@@ -69,11 +87,11 @@ def assert_carried(state, lab):
             assert len(has) == len({entry.identity for entry in has})
         assert {entry.identity for entry in wanted} == {it.identity for it in flows | buckets}
         carried = {flow.match["reg15"][0] for flow in flows if flow.table == CARRY}
-        near = [port.name for port in located if port.switch in on_switch[name]]
-        assert carried == {state.record("port", port).tunnel_key for port in near}
+        near = [port for port in [*located, *links] if joined[port.switch] in met[name]]
+        assert carried == {state.record(port.kind, port.name).tunnel_key for port in near}
         vifs = {port.name for port in ports.values() if port.kind == "vif"}
         assert vifs == {port.name for port in located if port.host == name}
-        remotes = {it for it in hosts if it != name and on_switch[it] & on_switch[name]}
+        remotes = {it for it in hosts if it != name and met[it] & met[name]}
         tunnels = lab.fabric.hosts[name].tunnels
         assert {str(ip) for ip in tunnels.values()} == {hosts[it].ip for it in remotes}
         assert set(tunnels) == {port.number for port in ports.values() if port.kind == "tunnel"}

@@ -169,8 +169,9 @@ class _Run:
 
     def do(self, action, packet: dict[str, int], depth: int) -> None:
         if isinstance(action, SetField):
-            absent = action.field == "vlan_vid" and packet["vlan_vid"] == 0
-            if action.field in packet and not absent:
+            if action.field == "vlan_vid" and packet["vlan_vid"] == 0:
+                packet |= {"vlan_vid": action.value, "vlan_pcp": 0}
+            elif action.field in packet:
                 packet[action.field] = packet[action.field] & ~action.bits | action.value
         elif isinstance(action, Move):
             source, destination = action.source, action.destination
