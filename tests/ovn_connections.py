@@ -1,12 +1,13 @@
-"""Connection tracking as Linux does it for OVN, one table a zone, one zone a VIF.
+"""Connection tracking as Open vSwitch does it for OVN, one table a zone, one zone a VIF.
 
     connections.state("web-1", packet)    -> "new", "est", "est,rpl", "rel", "rel,rpl" or "inv"
     connections.commit("web-1", packet)   what `ct_commit` does
 
 `ovn-trace` knows no connections: it asks its user what state each packet that is tracked has. This
 answers, from what was committed before. A connection is new until a reply was seen, also when it
-is committed; a TCP segment begins one if it is a SYN, or an ACK (loose pick-up); an ICMP error is
-related to the connection of the packet that it is about, or invalid.
+is committed; a TCP segment begins one if it is a SYN, an ACK (loose pick-up) or a reset, which is
+what Open vSwitch's own tracker holds (Linux' finds a lone reset invalid); an ICMP error is related
+to the connection of the packet that it is about, or invalid.
 """
 
 from copy import deepcopy
@@ -81,7 +82,7 @@ def _is_error(packet: Packet) -> bool:
 def _begins(packet: Packet) -> bool:
     if "tcp.flags" in packet:
         flags = int(packet["tcp.flags"]) & (_FIN | _SYN | _RST | _ACK)
-        return flags in {_SYN, _ACK}
+        return flags in {_SYN, _RST} or (not flags & _SYN and bool(flags & _ACK))
     for icmp, echoes in _ECHOES.items():
         if f"{icmp}.type" in packet:
             return packet[f"{icmp}.type"] in echoes

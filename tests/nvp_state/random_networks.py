@@ -251,7 +251,7 @@ class _Matches:
 
     def _predicate(self) -> str:
         six = ["ip6", "icmp6", "ip6 && udp.dst == 53"] if self._features.ip6 else []
-        four = ["ip4", "ip", "arp", "tcp", "udp", "icmp4", "1", "eth.mcast", "ip.ttl == 63"]
+        four = ["ip4", "ip", "arp", "tcp", "udp", "icmp4", "1", "eth.mcast", "ip.ttl == {62, 64}"]
         four += ["icmp4.type == 8", "icmp4.type == {0, 3}"]
         return self._random.choice(four + six)
 
