@@ -38,6 +38,10 @@ business.
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
+               load_balancer(name, key, protocol, port)      port is 0 if all packets are meant
+               vip(name, ip)  vip6(name, ip)
+               backend(name, number, ip, port)  backend6(…)
+               balancer_switch(name, ls)  balancer_router(name, lr)
                dhcp4(id, ls, prefix, server, server_mac)  dhcp6(id, ls, prefix, server_mac)
                dhcp_option(options, name, value)  dhcp_stateless(options)
                dns_record(id, ls, name, address)
@@ -76,6 +80,7 @@ from nvp_state.entities import (
     DnsRecord,
     Entity,
     Host,
+    LoadBalancer,
     LogicalFlow,
     Meter,
     Nat,
@@ -93,6 +98,7 @@ from nvp_state.entities import (
     Switch,
     Uplink,
     readable,
+    split_endpoint,
 )
 from nvp_state.expression import normalise
 from nvp_state.plain_match import plain_terms
@@ -284,6 +290,20 @@ def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
         yield Fact(LOGICAL, "nat_mac", (name, nat.external_mac))
 
 
+def _balancer_facts(balancer: LoadBalancer, record: Record) -> Iterator[Fact]:
+    name, family = balancer.name, "6" if balancer.is_ip6 else ""
+    vip, port = split_endpoint(balancer.vip)
+    row = (name, record.tunnel_key, balancer.protocol, port)
+    yield Fact(LOGICAL, "load_balancer", row)
+    yield Fact(LOGICAL, f"vip{family}", (name, vip))
+    for number, backend in enumerate(balancer.backends):
+        yield Fact(LOGICAL, f"backend{family}", (name, number, *split_endpoint(backend)))
+    for switch in balancer.switches:
+        yield Fact(LOGICAL, "balancer_switch", (name, switch))
+    for router in balancer.routers:
+        yield Fact(LOGICAL, "balancer_router", (name, router))
+
+
 def _address_set_facts(addresses: AddressSet, _: Record) -> Iterator[Fact]:
     yield Fact(LOGICAL, "address_set", (addresses.name,))
     for address in addresses.addresses:
@@ -425,6 +445,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Policy: _policy_facts,
     StaticMacBinding: _binding_facts,
     Nat: _nat_facts,
+    LoadBalancer: _balancer_facts,
     AddressSet: _address_set_facts,
     PortGroup: _port_group_facts,
     Meter: _meter_facts,

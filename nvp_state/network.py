@@ -18,7 +18,7 @@ from attrs import frozen
 import nlog
 from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, PhysicalController, by_host
 from nvp_state.document import dump_document, load_document
-from nvp_state.entities import KINDS, Entity, Key, title
+from nvp_state.entities import KINDS, Entity, Key, split_endpoint, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.facts import LOGICAL, PHYSICAL, FactDelta, facts_of
 from nvp_state.flows import to_bucket, to_flow, to_group
@@ -150,10 +150,38 @@ class NetworkState:
         """
         self.require_host(host)
         self.require_host(remote)
-        rows = ((host, remote),)
-        delta = FactDelta(PHYSICAL, "tunnel_down", () if up else rows, rows if up else ())
-        with self.physical.engine.transaction() as tx:
-            deltas = self.physical.prepare(tx, [delta])
+        self._report(PHYSICAL, "tunnel_down", (host, remote), is_so=not up)
+
+    def report_backend(self, backend: str, *, up: bool) -> None:
+        """Take from whoever watches it that a backend of load balancers works, or does not.
+
+        Connections that it has keep it; new ones go to others. Backends nobody reports on are taken
+        to work.
+
+        Args:
+            backend: an address and a port, `10.0.0.2:80`; an address alone speaks for all its
+                ports, beside what is reported of each.
+            up: whether it works.
+
+        Raises:
+            StateError: that is no such address, or a rule fails on the fact; nothing has changed.
+        """
+        try:
+            row = split_endpoint(backend)
+        except ValueError as error:
+            raise StateError([Problem("backend", "", str(error))]) from None
+        self._report(LOGICAL, "backend_down", row, is_so=not up)
+
+    def _report(self, program: str, table: str, row: tuple[str | int, ...], *, is_so: bool) -> None:
+        """Have a fact hold, or not, that is nobody's configuration."""
+        rows = (row,)
+        delta = FactDelta(program, table, rows if is_so else (), () if is_so else rows)
+        logical, physical = ([delta] if program == it else [] for it in (LOGICAL, PHYSICAL))
+        one, other = (it.engine.transaction() for it in (self.logical, self.physical))
+        with one, other:
+            changes = self.logical.prepare(one, logical)
+            deltas = self.physical.follow(other, physical, changes)
+            nlog.publish(one, other)
         self._tell(Change(), deltas)
 
     def listen(self, listener: Listener) -> None:

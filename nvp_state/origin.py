@@ -37,6 +37,10 @@ _KINDS = {
     "advertised": ("router-advertisement",),
     "advertised_option": ("router-advertisement",),
     "datapath": ("switch", "router"),
+    "backend": ("load-balancer",),
+    "backend6": ("load-balancer",),
+    "balancer_router": ("load-balancer",),
+    "balancer_switch": ("load-balancer",),
     "dhcp4": ("dhcp-options",),
     "dhcp6": ("dhcp-options",),
     "dhcp_option": ("dhcp-options",),
@@ -47,6 +51,7 @@ _KINDS = {
     "gateway_binding": ("router-port",),
     "gateway_port": ("router-port",),
     "host": ("host",),
+    "load_balancer": ("load-balancer",),
     "logical_port": ("port",),
     "logical_router": ("router",),
     "logical_switch": ("switch",),
@@ -79,6 +84,8 @@ _KINDS = {
     "uplink": ("uplink",),
     "uplink_network": ("uplink",),
     "vif": ("port",),
+    "vip": ("load-balancer",),
+    "vip6": ("load-balancer",),
 }
 
 

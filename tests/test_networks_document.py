@@ -64,18 +64,26 @@ def test_the_other_policy_tells_who_sends_to_port_9(tmp_path):
 
 
 def test_the_services_of_the_text_are_a_document():
-    (services,) = blocks("yaml")
+    services, balancers = map(yaml.safe_load, blocks("yaml"))
     router_port = {"name": "r0s0", "mac": "0e:00:00:00:00:01", "cidr6": "fd00::1/64"}
     port = {"name": "a", "mac": "0a:00:00:00:00:01", "ip": "10.0.0.10", "ip6": "fd00::10"}
     state = NetworkState()
     state.load(
-        yaml.safe_load(services)
+        services
+        | balancers
         | {
-            "switches": [{"name": "s0", "tenant": "acme", "ports": [port]}],
-            "routers": [{"name": "r0", "ports": [router_port | {"switch": "s0"}]}],
+            "switches": [
+                {"name": "s0", "tenant": "acme", "ports": [port]},
+                {"name": "s1", "tenant": "acme"},
+            ],
+            "routers": [
+                {"name": "r0", "ports": [router_port | {"switch": "s0"}]},
+                {"name": "edge"},
+            ],
         }
     )
-    assert [len(state.entities(kind)) for kind in ("dhcp-options", "dns-record")] == [2, 1]
+    kinds = ("dhcp-options", "dns-record", "load-balancer")
+    assert [len(state.entities(kind)) for kind in kinds] == [2, 1, 2]
 
 
 def test_every_field_and_warning_is_documented():

@@ -5,12 +5,14 @@
     access       access rules, and the address sets, port groups and meters that they name
     pipelines    tenants' own flow tables
     services     DHCP options, DNS records, router advertisements
+    balancing    load balancers
 
 Each kind is a class, listed in `KINDS`; all that others need to know of it (how documents list it,
 what it refers to, whether it is numbered) the class says itself (see `base`).
 """
 
 from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup, Qos
+from nvp_state.entities.balancing import LoadBalancer, split_endpoint
 from nvp_state.entities.base import Entity, Key, Reference, readable, references, title
 from nvp_state.entities.checks import DISCARD
 from nvp_state.entities.pipelines import LogicalFlow, Pipeline
@@ -36,6 +38,7 @@ __all__ = [
     "Entity",
     "Host",
     "Key",
+    "LoadBalancer",
     "LogicalFlow",
     "Meter",
     "Nat",
@@ -57,6 +60,7 @@ __all__ = [
     "readable",
     "references",
     "require_kind",
+    "split_endpoint",
     "title",
 ]
 
@@ -74,6 +78,7 @@ KINDS: dict[str, type[Entity]] = {
         Policy,
         StaticMacBinding,
         Nat,
+        LoadBalancer,
         AddressSet,
         PortGroup,
         Meter,

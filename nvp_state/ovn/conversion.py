@@ -19,6 +19,7 @@ from attrs import frozen
 from nvp_state.document import Document, dump_document
 from nvp_state.entities import KINDS, Entity, Host, PhysicalNetwork, references, title
 from nvp_state.entities.access import Acl, AddressSet, Meter, PortGroup, Qos
+from nvp_state.entities.balancing import LoadBalancer
 from nvp_state.entities.routing import Nat, Policy, Route, Router, RouterPort, StaticMacBinding
 from nvp_state.entities.services import DhcpOptions, DnsRecord, RouterAdvertisement
 from nvp_state.entities.switching import Port, Switch, Uplink
@@ -95,6 +96,8 @@ class _Conversion:
             self._switch(row)
         for row in self.all("Logical_Router"):
             self._router(row)
+        for row in self.all("Load_Balancer"):
+            self._balancer(row)
         for row in self.all("Static_MAC_Binding"):
             row.many("override_dynamic_mac")
             told = (row.one("logical_port"), row.one("ip"), row.one("mac"))
@@ -335,6 +338,18 @@ class _Conversion:
             return
         told = (row.one("priority"), row.one("match"), row.one("action"))
         self.add(row, Policy, router, *told, hops[0] if hops else None)
+
+    def _balancer(self, row: Row) -> None:
+        switches, routers = (
+            tuple(user.name for user in self.all(table) if row.uuid in user.many("load_balancer"))
+            for table in ("Logical_Switch", "Logical_Router")
+        )
+        protocol = row.one("protocol") or "tcp"
+        vips = sorted(row.entries("vips").items())
+        for vip, backends in vips:
+            name = row.name if len(vips) == 1 else f"{row.name} {vip}"
+            told = (name, vip, tuple(backends.replace(",", " ").split()), protocol)
+            self.add(row, LoadBalancer, *told, switches, routers)
 
     def _port_group(self, row: Row) -> None:
         ports = []

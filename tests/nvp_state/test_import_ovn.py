@@ -10,7 +10,7 @@ from random import Random
 import attrs
 import pytest
 
-from nvp_state import Acl, Host, NetworkState, StateError
+from nvp_state import Acl, Host, LoadBalancer, NetworkState, StateError
 from nvp_state.cli import main
 from nvp_state.document import dump_document, load_document
 from nvp_state.expression import normalise
@@ -259,16 +259,17 @@ def test_what_is_not_supported_is_named(server):
         "lsp-set-port-security lost 0a:00:00:00:00:03",
         "lr-add r",
         "--policy=src-ip lr-route-add r 10.5.0.0/16 10.0.0.9",
-        "lb-add lb0 10.0.0.100:80 10.0.0.1:80",
+        "lb-add lb0 10.0.0.100:80 10.0.0.1:80 sctp",
         "ls-lb-add s lb0",
+        "ha-chassis-group-add far",
         "set logical_router r options:chassis=hv1",
     )
     imported = import_northbound(socket_of(server))
     lines = told(imported)
     starts = [
-        "Load_Balancer lb0: nothing of ours is like it",
+        "HA_Chassis_Group far: nothing of ours is like it",
+        "Load_Balancer lb0 protocol: 'sctp' is not `tcp` or `udp`",
         "Logical_Router r options:chassis: 'hv1' has no meaning here",
-        "Logical_Switch s load_balancer: ",
         "Logical_Switch s other_config:mcast_snoop: 'true' has no meaning here",
         "Logical_Switch_Port bare addresses: no MAC address",
         "Logical_Switch_Port good options: host hv9 is not known here",
@@ -282,6 +283,30 @@ def test_what_is_not_supported_is_named(server):
                for it in imported.unsupported)  # fmt: skip
     assert {it.key for it in imported.entities} == {"s", "good", "lost", "r"}
     NetworkState().load(imported.document)
+
+
+def test_each_address_of_a_load_balancer_is_one_of_ours(server):
+    nbctl(
+        server,
+        "ls-add s",
+        "lr-add r",
+        "lb-add web 10.9.0.1:80 10.0.0.1:8080,10.0.0.2:8080 tcp",
+        "lb-add web [fd09::1]:80 [fd00::1]:8080 tcp",
+        "lb-add all 10.9.0.2 10.0.0.1",
+        "ls-lb-add s web",
+        "ls-lb-add s all",
+        "lr-lb-add r all",
+        "set load_balancer web options:reject=true",
+    )
+    imported = import_northbound(socket_of(server))
+    assert [it for it in imported.entities if isinstance(it, LoadBalancer)] == [
+        LoadBalancer("all", "10.9.0.2", ("10.0.0.1",), "tcp", ("s",), ("r",)),
+        LoadBalancer(
+            "web 10.9.0.1:80", "10.9.0.1:80", ("10.0.0.1:8080", "10.0.0.2:8080"), "tcp", ("s",)
+        ),
+        LoadBalancer("web [fd09::1]:80", "[fd09::1]:80", ("[fd00::1]:8080",), "tcp", ("s",)),
+    ]
+    assert told(imported) == ["Load_Balancer web options:reject: 'true' has no meaning here"]
 
 
 def test_what_refers_to_what_is_left_out_is_left_out_too(server):
@@ -324,7 +349,7 @@ def test_the_commands(server, tmp_path, capsys):
         "ls-add s",
         "lsp-add s p",
         "lsp-set-addresses p 0a:00:00:00:00:01",
-        "lb-add l 1.1.1.1 2.2.2.2",
+        "ha-chassis-group-add l",
     )
     hosts = tmp_path / "hosts.json"
     hosts.write_text(json.dumps({"hosts": [{"name": "h", "ip": "192.0.2.1"}]}))
@@ -337,7 +362,7 @@ def test_the_commands(server, tmp_path, capsys):
         "hosts": [{"name": "h", "ip": "192.0.2.1"}],
         "switches": [{"name": "s", "tenant": "acme", "ports": [port]}],
     }
-    assert err == "not supported: Load_Balancer l: nothing of ours is like it, or uses it\n"
+    assert err == "not supported: HA_Chassis_Group l: nothing of ours is like it, or uses it\n"
     there = tmp_path / "network.yaml"
     main([*command, "--to", str(there)], standalone_mode=False)
     main(["export", str(there)], standalone_mode=False)
