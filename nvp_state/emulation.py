@@ -7,14 +7,14 @@ why. The frame finds its way by the flows alone.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike, fspath
 from typing import Any
 
 from attrs import frozen
 
 from nvp_state.agent import Agent
-from nvp_state.answers import answer
+from nvp_state.answers import LEARN, answer, told_by
 from nvp_state.entities import Host, Port, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.network import NetworkChange, NetworkState
@@ -22,7 +22,7 @@ from nvp_state.records import Record
 from nvp_state.rollout import Latency, Rollout
 from nvp_state.segments import Segments
 from nvp_state.trace import NetworkTrace, Tracer
-from vswitch_sim import AtLink, AtVif, Fabric, TunnelHealth, Underlay
+from vswitch_sim import AtLink, AtVif, Fabric, PacketIn, TunnelHealth, Underlay
 from vswitch_sim import Delivery as Arrival
 
 ROUTER = "core"
@@ -72,6 +72,7 @@ class Emulation:
         self._agents: dict[str, Agent] = {}
         self._vifs: dict[str, tuple[str, int]] = {}
         self._changes: deque[NetworkChange] = deque()
+        self._neighbours: deque[PacketIn] = deque()
         self._rollout = Rollout(self.fabric, self._agents, latency, grace_s)
         self._segments = Segments(self.fabric)
         self._tracer = Tracer(state, self.fabric, self._agents, self._segments.beyond)
@@ -103,6 +104,7 @@ class Emulation:
         else:
             with self.fabric.listening() as deliveries:
                 self._segments.inject(outside.tunnel_key, frame)
+        self._tell_neighbours()
         return [Delivery(delivery.port_name, delivery.frame) for delivery in deliveries]
 
     def inject(self, port: str, frame: bytes) -> None:
@@ -140,6 +142,7 @@ class Emulation:
     def run(self, seconds: float) -> None:
         """Let simulated time pass: what is under way arrives, and hosts notice what is broken."""
         self.fabric.run(seconds)
+        self._tell_neighbours()
 
     @contextmanager
     def capture(
@@ -232,6 +235,24 @@ class Emulation:
         for remote in remotes:
             self.state.report_tunnel(health.host, remote, up=health.up)
 
+    def _answer(self, packet_in: PacketIn) -> bytes | None:
+        if packet_in.reason == LEARN:
+            self._neighbours.append(packet_in)
+        return answer(packet_in)
+
+    def _tell_neighbours(self) -> None:
+        """Report what machines have told routers; not while the packet is on its way."""
+        while self._neighbours:
+            packet_in = self._neighbours.popleft()
+            told = told_by(packet_in)
+            if told is None:
+                continue
+            key = packet_in.registers["reg14"]
+            ports: Any = self.state.logical.engine["router_port"].where(key=key)
+            for port, *_ in ports:
+                with suppress(StateError):
+                    self.state.report_neighbour(port, *told)
+
     def _renew_hosts(self, change: NetworkChange) -> None:
         """Remove hosts, readdress others, make new ones: each may get the IP of one before it."""
         for host in _hosts(change.entities.removed):
@@ -253,7 +274,7 @@ class Emulation:
             agent = Agent(self.fabric.add_host(host.name, host.ip), self._stamp)
             self._agents[host.name] = agent
             self._rollout.greet(agent)
-            self.fabric.hosts[host.name].answer = answer
+            self.fabric.hosts[host.name].answer = self._answer
 
     def _renew_nics(self, change: NetworkChange) -> None:
         hosts = [*_hosts(change.entities.added)]

@@ -18,11 +18,12 @@ from attrs import frozen
 import nlog
 from nvp_state.controllers import OUTPUTS, HostDelta, LogicalController, PhysicalController, by_host
 from nvp_state.document import dump_document, load_document
-from nvp_state.entities import KINDS, Entity, Key, split_endpoint, title
+from nvp_state.entities import KINDS, Entity, Key, checks, split_endpoint, title
 from nvp_state.errors import Problem, StateError, did_you_mean
 from nvp_state.facts import LOGICAL, PHYSICAL, FactDelta, facts_of
 from nvp_state.flows import to_bucket, to_flow, to_group
 from nvp_state.records import Change, Record
+from nvp_state.reports import Report, ReportKey, Reports
 from nvp_state.store import Store
 from nvp_state.transaction import Transaction
 from vswitch_sim import Bucket, Flow, GroupType
@@ -61,6 +62,7 @@ class NetworkState:
         with self.physical.engine.transaction() as tx:
             self.physical.prepare(tx, self.logical.initial)
         self._listeners: list[Listener] = []
+        self._reports = Reports()
         self._history: deque[Change] = deque(maxlen=HISTORY_MAX)
 
     def __repr__(self) -> str:
@@ -150,7 +152,9 @@ class NetworkState:
         """
         self.require_host(host)
         self.require_host(remote)
-        self._report(PHYSICAL, "tunnel_down", (host, remote), is_so=not up)
+        about = ("host", host), ("host", remote)
+        down = Report(PHYSICAL, "tunnel_down", (host, remote), about)
+        self._report(("tunnel_down", host, remote), None if up else down)
 
     def report_backend(self, backend: str, *, up: bool) -> None:
         """Take from whoever watches it that a backend of load balancers works, or does not.
@@ -170,18 +174,49 @@ class NetworkState:
             row = split_endpoint(backend)
         except ValueError as error:
             raise StateError([Problem("backend", "", str(error))]) from None
-        self._report(LOGICAL, "backend_down", row, is_so=not up)
+        down = Report(LOGICAL, "backend_down", row)
+        self._report(("backend_down", *map(str, row)), None if up else down)
 
-    def _report(self, program: str, table: str, row: tuple[str | int, ...], *, is_so: bool) -> None:
-        """Have a fact hold, or not, that is nobody's configuration."""
-        rows = (row,)
-        delta = FactDelta(program, table, rows if is_so else (), () if is_so else rows)
-        logical, physical = ([delta] if program == it else [] for it in (LOGICAL, PHYSICAL))
+    def report_neighbour(self, port: str, ip: str, mac: str | None) -> None:
+        """Take from a host that a machine has told a router's port which MAC its address has.
+
+        Configuration goes before it, and it goes with the port.
+
+        Args:
+            port: the router port.
+            ip: the machine's address, of either family.
+            mac: its MAC address; None: forget it.
+
+        Raises:
+            StateError: there is no such port, or an address is none; nothing has changed.
+        """
+        known = self.record("router-port", port)
+        if known is None:
+            ports = (str(key) for key in self._store.keys("router-port"))
+            text = f"does not exist{did_you_mean(port, ports)}"
+            raise StateError([Problem(title("router-port", port), "", text)])
+        try:
+            ip, mac = checks.any_ip(ip), None if mac is None else checks.mac(mac)
+        except ValueError as error:
+            raise StateError([Problem(known.entity.title, "neighbour", str(error))]) from None
+        table = "learned6" if ":" in ip else "learned"
+        told = (("router-port", port),)
+        report = None if mac is None else Report(LOGICAL, table, (port, ip, mac), told)
+        self._report((table, port, ip), report)
+
+    def _report(self, key: ReportKey, report: Report | None) -> None:
+        """Have a report hold in place of the one of its key, if that is news."""
+        if report == self._reports.held(key):
+            return
+        there = [key] if self._reports.held(key) else []
+        facts = [*self._reports.withdrawn(there)]
+        if report is not None:
+            facts.append(FactDelta(report.program, report.table, (report.row,), ()))
         one, other = (it.engine.transaction() for it in (self.logical, self.physical))
         with one, other:
-            changes = self.logical.prepare(one, logical)
-            deltas = self.physical.follow(other, physical, changes)
+            deltas = self._pass_on(one, other, facts)
             nlog.publish(one, other)
+        self._reports.put(key, report)
         self._tell(Change(), deltas)
 
     def listen(self, listener: Listener) -> None:
@@ -244,6 +279,8 @@ class NetworkState:
                 nlog.publish(one, other)
         finally:
             if other.is_committed and deltas is not None:
+                for key in self._reports.ended_by(change):
+                    self._reports.put(key, None)
                 self._history.append(change)
                 self._tell(change, deltas)
             else:
@@ -267,7 +304,12 @@ class NetworkState:
     def _prepare(
         self, one: nlog.Transaction, other: nlog.Transaction, change: Change
     ) -> nlog.Changes:
-        facts = facts_of(change)
+        ended = self._reports.withdrawn(self._reports.ended_by(change))
+        return self._pass_on(one, other, [*facts_of(change), *ended])
+
+    def _pass_on(
+        self, one: nlog.Transaction, other: nlog.Transaction, facts: list[FactDelta]
+    ) -> nlog.Changes:
         changes = self.logical.prepare(one, [it for it in facts if it.program == LOGICAL])
         physical = [it for it in facts if it.program == PHYSICAL]
         return self.physical.follow(other, physical, changes)

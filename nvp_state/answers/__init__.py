@@ -12,6 +12,8 @@ that the flow names; or none, and the packet is gone.
     nd_na mac=MAC [router]                      a neighbour advertisement, to who solicits one
     arp_request                                 an ARP request for reg0, from reg1
     nd_ns                                       a neighbour solicitation for xxreg0, from xxreg1
+    learn                                       nothing: a neighbour has told its MAC; the agent
+                                                reports it (`told_by`) for the port in reg14
     ra mac=MAC mode=MODE [prefix=P,…] [mtu=N] [dns_server=IP,…] [domain_search=NAME,…]
                                                 a router advertisement, to who solicits one
     dhcp4 offer=IP server_id=IP server_mac=MAC [option=value …]
@@ -25,10 +27,10 @@ registers alone. A broken packet has none, and makes nothing raise.
 Cost: packets are read and built by scapy, about a millisecond each. It is loaded with the first.
 """
 
-from nvp_state.answers.reasons import Answer, parse
+from nvp_state.answers.reasons import LEARN, Answer, parse
 from vswitch_sim import PacketIn
 
-__all__ = ["Answer", "answer", "parse"]
+__all__ = ["LEARN", "Answer", "answer", "parse", "told_by"]
 
 
 def answer(packet_in: PacketIn) -> bytes | None:
@@ -41,3 +43,10 @@ def answer(packet_in: PacketIn) -> bytes | None:
     from nvp_state.answers.making import make  # noqa: PLC0415  # see above
 
     return make(parse(packet_in.reason), packet_in)
+
+
+def told_by(packet_in: PacketIn) -> tuple[str, str] | None:
+    """The IP and the MAC address that a neighbour says it has; None if it says nothing of that."""
+    from nvp_state.answers.neighbours import told  # noqa: PLC0415  # as above
+
+    return told(packet_in)

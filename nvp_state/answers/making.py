@@ -12,6 +12,7 @@ from nvp_state.answers.reasons import (
     Dhcp6,
     Dns,
     IcmpError,
+    Learn,
     NeighbourAdvertisement,
     NeighbourSolicitation,
     Reject,
@@ -20,10 +21,11 @@ from nvp_state.answers.reasons import (
 )
 from vswitch_sim import PacketIn
 
-# Of those that need no more of the packet than its source MAC.
+# Of those that need no more of the packet than its source MAC, or nothing.
 _OF_REGISTERS: Mapping[type, Callable[[Any, PacketIn], bytes | None]] = {
     ArpRequest: neighbours.arp_request,
     NeighbourSolicitation: neighbours.solicitation,
+    Learn: lambda *_: None,
 }
 
 _OF_PACKETS: Mapping[type, Callable[[Any, Received], bytes | None]] = {

@@ -11,7 +11,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.layers.l2 import ARP
 
-from nvp_state.answers.frames import ARP_TYPE, Received, frame_of, link_of
+from nvp_state.answers.frames import ARP_TYPE, Received, frame_of, link_of, received
 from nvp_state.answers.reasons import ArpRequest, NeighbourAdvertisement, NeighbourSolicitation
 from nvp_state.answers.routers import ALL_NODES, ALL_NODES_MAC
 from vswitch_sim import PacketIn
@@ -19,6 +19,7 @@ from vswitch_sim import PacketIn
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
 _SOLICITED_NODES = int(IPv6Address("ff02::1:ff00:0"))
 _IP6_TYPE = 0x86DD
+_ARP_BYTES, _ARP_OF_ETHERNET = 28, bytes.fromhex("000108000604")
 
 
 def advertisement(answer: NeighbourAdvertisement, about: Received) -> bytes | None:
@@ -56,6 +57,23 @@ def arp_request(_: ArpRequest, packet_in: PacketIn) -> bytes | None:
         pdst=str(IPv4Address(registers["reg0"])),
     )
     return frame_of(link, asked, _BROADCAST, link.source, ARP_TYPE)
+
+
+def told(packet_in: PacketIn) -> tuple[str, str] | None:
+    """What an ARP answer or a neighbour advertisement says: an address and its MAC."""
+    link = link_of(packet_in.frame)
+    if link is None:
+        return None
+    if link.type == ARP_TYPE:
+        body = packet_in.frame[link.n_bytes :]
+        if len(body) < _ARP_BYTES or body[:6] != _ARP_OF_ETHERNET:
+            return None
+        return str(IPv4Address(body[14:18])), body[8:14].hex(":")
+    about = received(packet_in)
+    upper = None if about is None else about.upper
+    if not isinstance(upper, ICMPv6ND_NA) or upper.code or not upper.haslayer(ICMPv6NDOptDstLLAddr):
+        return None
+    return str(IPv6Address(upper.tgt)), str(upper[ICMPv6NDOptDstLLAddr].lladdr)
 
 
 def solicitation(_: NeighbourSolicitation, packet_in: PacketIn) -> bytes | None:

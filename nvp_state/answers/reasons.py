@@ -13,6 +13,7 @@ from nvp_state.entities import checks
 from nvp_state.errors import did_you_mean
 from nvp_state.words import Words, up_to
 
+LEARN = "learn"
 # As OVN 23.03 has it: what routers send themselves is as far as can be from expiring, what stands
 # for the machine that the packet was for is not.
 ICMP_TTL = 255
@@ -110,8 +111,14 @@ class Dns:
     records: tuple[tuple[str, tuple[str, ...]], ...]
 
 
+@frozen
+class Learn:
+    """Nothing: who asked reports which MAC an address has."""
+
+
 Answer = (
-    IcmpError
+    Learn
+    | IcmpError
     | TcpReset
     | Reject
     | NeighbourAdvertisement
@@ -229,6 +236,7 @@ _KINDS: Mapping[str, Callable[[Words], Answer]] = {
     "nd_na": _nd_na,
     "arp_request": lambda _: ArpRequest(),
     "nd_ns": lambda _: NeighbourSolicitation(),
+    LEARN: lambda _: Learn(),
     "ra": _ra,
     "dhcp4": _dhcp4,
     "dhcp6": _dhcp6,
