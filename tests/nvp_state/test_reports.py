@@ -79,6 +79,8 @@ def test_what_is_configured_is_not_unlearned():
     lab = Emulation(state)
     lab.send("net", answer(OTHER))
     assert frames(lab.send("vm", outbound()))[0][1].dst == OUTSIDE
+    flows = state.flows("h1")
+    assert len({flow.identity for flow in flows}) == len(flows)
     with state.transaction() as tx:
         tx.remove(StaticMacBinding("gate", FAR, OUTSIDE))
     assert frames(lab.send("vm", outbound()))[0][1].dst == OTHER
