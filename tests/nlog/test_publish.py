@@ -132,6 +132,8 @@ class StopError(Exception):
     """Raised by a signal's handler."""
 
 
+# Where the signal comes in a callback of the collector, Python only reports it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_engines_agree_whenever_a_signal_comes():
     first, second = engines()
 
