@@ -22,6 +22,7 @@ from nvp_state.records import Record
 from nvp_state.rollout import Latency, Rollout
 from nvp_state.segments import Segments
 from nvp_state.trace import NetworkTrace, Tracer
+from nvp_state.trunks import Trunks
 from vswitch_sim import AtLink, AtVif, Fabric, PacketIn, TunnelHealth, Underlay
 from vswitch_sim import Delivery as Arrival
 
@@ -75,7 +76,9 @@ class Emulation:
         self._neighbours: deque[PacketIn] = deque()
         self._rollout = Rollout(self.fabric, self._agents, latency, grace_s)
         self._segments = Segments(self.fabric)
-        self._tracer = Tracer(state, self.fabric, self._agents, self._segments.beyond)
+        self._trunks = Trunks()
+        beyond = self._segments.beyond
+        self._tracer = Tracer(state, self.fabric, self._agents, beyond, self._trunks.heard)
         stages: dict[str, int] = dict(state.physical.engine["stage"])
         self._stamp = stages["stamp"], stages["in_admission"]
         state.listen(self._follow)
@@ -100,25 +103,25 @@ class Emulation:
         _require_bytes(frame)
         outside = self.state.record("physical-network", port)
         if outside is None:
-            deliveries = self.fabric.send(*self._location(port), frame)
+            deliveries = self.fabric.send(*self._location(port), self._trunks.sent(port, frame))
         else:
             with self.fabric.listening() as deliveries:
                 self._segments.inject(outside.tunnel_key, frame)
         self._tell_neighbours()
-        return [Delivery(delivery.port_name, delivery.frame) for delivery in deliveries]
+        return [self._delivery(arrival) for arrival in deliveries]
 
     def inject(self, port: str, frame: bytes) -> None:
         """Send a frame, and do not wait for what becomes of it. Raises what `send` does."""
         _require_bytes(frame)
-        self.fabric.inject(*self._location(port), frame)
+        self.fabric.inject(*self._location(port), self._trunks.sent(port, frame))
 
     @contextmanager
     def listening(self) -> Iterator[list[Delivery]]:
         """Collect what comes out while the `with` block lasts, in a list that grows."""
         deliveries: list[Delivery] = []
 
-        def note(delivery: Arrival) -> None:
-            deliveries.append(Delivery(delivery.port_name, delivery.frame))
+        def note(arrival: Arrival) -> None:
+            deliveries.append(self._delivery(arrival))
 
         self.fabric.on_delivery.append(note)
         try:
@@ -134,7 +137,7 @@ class Emulation:
         _require_bytes(frame)
         outside = self.state.record("physical-network", port)
         if outside is None:
-            places = [self._location(port)]
+            places, frame = [self._location(port)], self._trunks.sent(port, frame)
         else:
             places = self._segments.nics(outside.tunnel_key)
         return self._tracer.trace(places, frame)
@@ -169,7 +172,12 @@ class Emulation:
         with self.fabric.capture(fspath(path), *points, *(AtLink(*link) for link in links)):
             yield
 
+    def _delivery(self, arrival: Arrival) -> Delivery:
+        return Delivery(*self._trunks.heard(arrival.port_name, arrival.frame))
+
     def _location(self, port: str) -> tuple[str, int]:
+        require(self.state, "port", port)
+        port = self._trunks.carrier(port)
         record = require(self.state, "port", port)
         assert isinstance(record.entity, Port)
         if record.entity.host is None:
@@ -189,6 +197,7 @@ class Emulation:
             return
         change = self._changes.popleft()
         entities = change.entities
+        self._trunks.follow(entities)
         gone = _places([*entities.removed, *(old for old, _ in entities.replaced)])
         come = _places([*entities.added, *(new for _, new in entities.replaced)])
         vifs = _Exchange(gone - come, come - gone)

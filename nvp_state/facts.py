@@ -7,6 +7,7 @@ business.
     logical    logical_switch(name, key)
                logical_port(name, ls, key, mac)
                port_address(port, ip)  port_address6(port, ip)    ports with an IP address
+               nested(port, parent, tag)                     ports of a VLAN of another's VM
                port_security(port)  port_enabled(port)  port_unknown(port)    where the flag is set
                address_set(name)  address_set_prefix(set, prefix)  address_set_mac(set, mac)
                port_group(name)  port_group_port(group, port)
@@ -54,6 +55,7 @@ business.
                nic(host, network)  physical_network(name, key)
                service_node(host, key)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
+               child(port, parent, tag)                      as `nested`
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
@@ -203,6 +205,10 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
     ):
         if flag:
             yield Fact(LOGICAL, table, (port.name,))
+    if port.parent is not None and port.tag is not None:
+        place = (port.name, port.parent, port.tag)
+        yield Fact(LOGICAL, "nested", place)
+        yield Fact(PHYSICAL, "child", place)
     if port.host is not None:
         yield Fact(PHYSICAL, "vif", (port.name, port.host, record.ofport))
 

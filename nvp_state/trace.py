@@ -263,6 +263,7 @@ class Tracer:
         fabric: what carries it.
         agents: those of its hosts.
         segment: the NICs that hear what one of them sends into its physical network.
+        heard: whose a frame is that comes out at the VIF of a port.
     """
 
     def __init__(
@@ -271,11 +272,13 @@ class Tracer:
         fabric: Fabric,
         agents: Mapping[str, "Agent"],
         segment: Callable[[str, int], list[Place]],
+        heard: Callable[[str, bytes], tuple[str, bytes]],
     ) -> None:
         self._state = state
         self._fabric = fabric
         self._agents = agents
         self._segment = segment
+        self._heard = heard
 
     def trace(self, places: Iterable[Place], frame: bytes) -> NetworkTrace:
         """Follow a frame from ports of switches, (host, port number), to all where it ends.
@@ -296,7 +299,7 @@ class Tracer:
                 if beyond is None:
                     if switch.ports[egress.port].kind != "vif":
                         continue
-                    ports.append(switch.ports[egress.port].name)
+                    ports.append(self._heard(switch.ports[egress.port].name, egress.frame)[0])
                     for nic in self._segment(arrival.host, egress.port):
                         if arrival.links < LINKS_MAX:
                             waiting.append(arrival.beyond(*nic, egress.frame))

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from nvp_state.entities import checks
 from nvp_state.entities.base import Entity
 from nvp_state.entities.checks import checked, listed, optional
+from nvp_state.errors import Problem
 
 
 @frozen
@@ -112,6 +113,9 @@ class Port(Entity):
         port_security: whether only frames from `mac` (and `ip`, `ip6`, if there are any) may enter.
         enabled: whether any frame passes at all.
         unknown: whether the port also gets unicast for MAC addresses the switch does not know.
+        parent: the port of the VM whose frames in VLAN `tag` are this port's (a trunk; OVN's nested
+            containers). It is where that VM is, and `host` is left out.
+        tag: the VLAN; frames are in it only between the VM and the host.
     """
 
     kind: ClassVar[str] = "port"
@@ -129,3 +133,18 @@ class Port(Entity):
     port_security: bool = field(default=True, metadata=checked(checks.flag))
     enabled: bool = field(default=True, metadata=checked(checks.flag))
     unknown: bool = field(default=False, metadata=checked(checks.flag))
+    parent: str | None = field(
+        default=None, kw_only=True, metadata=checked(optional(checks.name), "port")
+    )
+    tag: int | None = field(default=None, kw_only=True, metadata=checked(checks.vlan))
+
+    def _contradictions(self) -> list[Problem]:
+        if (self.parent is None) != (self.tag is None):
+            text = "`parent` and `tag` go together: give both or none"
+            return [Problem(self.title, "tag", text)]
+        if self.parent is not None and self.host is not None:
+            text = f"it is where {self.parent!r} is, its parent: leave `host` out"
+            return [Problem(self.title, "host", text)]
+        if self.parent == self.name:
+            return [Problem(self.title, "parent", "is the port itself")]
+        return []

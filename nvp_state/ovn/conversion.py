@@ -205,6 +205,8 @@ class _Conversion:
         requested = row.entry("options", "requested-chassis")
         host = self.placed(row, "options", [requested] if requested else [])
         named = {"port_security": self._guard(row, own), "enabled": row.one("enabled", True)}
+        if row.one("parent_name"):
+            named |= {"parent": row.one("parent_name"), "tag": row.one("tag")}
         place = (row.name, switch, own.mac, own.ip)
         self.add(
             *(row, Port, *place), ip6=own.ip6, host=host[0] if host else None,
