@@ -8,6 +8,7 @@ business.
                logical_port(name, ls, key, mac)
                port_address(port, ip)  port_address6(port, ip)    ports with an IP address
                nested(port, parent, tag)                     ports of a VLAN of another's VM
+               mirrored(mirror, port, sink)
                port_security(port)  port_enabled(port)  port_unknown(port)    where the flag is set
                address_set(name)  address_set_prefix(set, prefix)  address_set_mac(set, mac)
                port_group(name)  port_group_port(group, port)
@@ -56,6 +57,8 @@ business.
                service_node(host, key)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
                child(port, parent, tag)                      as `nested`
+               mirror_source(mirror, port, side)             side 0 is what it sends, 1 what it gets
+               mirror_sink(mirror, port)
                uplink_network(port, network, tag)            tag is -1 if there is none
                gateway(port, host, rank)                     of uplinks and router ports; 0 is best
 
@@ -85,6 +88,7 @@ from nvp_state.entities import (
     LoadBalancer,
     LogicalFlow,
     Meter,
+    Mirror,
     Nat,
     PhysicalNetwork,
     Pipeline,
@@ -211,6 +215,15 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
         yield Fact(PHYSICAL, "child", place)
     if port.host is not None:
         yield Fact(PHYSICAL, "vif", (port.name, port.host, record.ofport))
+
+
+def _mirror_facts(mirror: Mirror, _: Record) -> Iterator[Fact]:
+    sides = {"from-lport": (0,), "to-lport": (1,), "both": (0, 1)}[mirror.direction]
+    yield Fact(PHYSICAL, "mirror_sink", (mirror.name, mirror.sink))
+    for port in mirror.ports:
+        yield Fact(LOGICAL, "mirrored", (mirror.name, port, mirror.sink))
+        for side in sides:
+            yield Fact(PHYSICAL, "mirror_source", (mirror.name, port, side))
 
 
 def _router_facts(router: Router, record: Record) -> Iterator[Fact]:
@@ -444,6 +457,7 @@ _FACTS: Mapping[type[Entity], Callable[[Any, Record], Iterator[Fact]]] = {
     Host: _host_facts,
     Switch: _switch_facts,
     Port: _port_facts,
+    Mirror: _mirror_facts,
     Uplink: _uplink_facts,
     Router: _router_facts,
     RouterPort: _router_port_facts,

@@ -41,7 +41,7 @@ AT_GATEWAY = 0x800000
 OF_SERVICE_NODE = 1 << 29
 
 _COMPARED = re.compile(r"(\w+)=(0x[0-9a-f]+|[0-9]+)(/0x[0-9a-f]+)?")
-_FLAGS = {1: "loopback", 4: "copy"}
+_FLAGS = {1: "loopback", 4: "copy", 8: "answer", 16: "mirrored"}
 
 
 class Names:

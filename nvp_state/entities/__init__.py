@@ -24,7 +24,14 @@ from nvp_state.entities.services import (
     Options,
     RouterAdvertisement,
 )
-from nvp_state.entities.switching import Host, PhysicalNetwork, Port, Switch, Uplink
+from nvp_state.entities.switching import (
+    Host,
+    Mirror,
+    PhysicalNetwork,
+    Port,
+    Switch,
+    Uplink,
+)
 from nvp_state.errors import did_you_mean
 
 __all__ = [
@@ -41,6 +48,7 @@ __all__ = [
     "LoadBalancer",
     "LogicalFlow",
     "Meter",
+    "Mirror",
     "Nat",
     "Options",
     "PhysicalNetwork",
@@ -71,6 +79,7 @@ KINDS: dict[str, type[Entity]] = {
         Host,
         Switch,
         Port,
+        Mirror,
         Uplink,
         Router,
         RouterPort,

@@ -100,6 +100,37 @@ class Uplink(Entity):
 
 
 @frozen
+class Mirror(Entity):
+    """Copies of what VMs send, or get, to a port where somebody looks at it.
+
+    Its switches and those of `ports` become one network of hosts, as if a router joined them.
+
+    Args:
+        name: its name.
+        ports: the ports of the VMs.
+        sink: the port that gets the copies.
+        direction: `from-lport` what they send, before anything has been dropped of it; `to-lport`
+            what they get; or `both`.
+    """
+
+    kind: ClassVar[str] = "mirror"
+    plural: ClassVar[str] = "mirrors"
+    section: ClassVar[str] = "mirrors"
+
+    name: str = field(metadata=checked(checks.name))
+    ports: tuple[str, ...] = field(metadata=checked(listed(checks.name), "port"))
+    sink: str = field(metadata=checked(checks.name, "port"))
+    direction: str = field(
+        default="both", metadata=checked(checks.one_of("from-lport", "to-lport", "both"))
+    )
+
+    def _contradictions(self) -> list[Problem]:
+        if self.sink in self.ports:
+            return [Problem(self.title, "sink", f"{self.sink!r} is one of `ports`: take another")]
+        return []
+
+
+@frozen
 class Port(Entity):
     """A logical port of a switch.
 
