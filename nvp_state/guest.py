@@ -55,7 +55,7 @@ class Guests:
             return self.vms[name]
         port = require(self._lab.state, "port", name).entity
         assert isinstance(port, Port)
-        lacking = [("host", NO_HOST)] if port.host is None else []
+        lacking = [("host", NO_HOST)] if port.host is port.parent is None else []
         if port.ip is None:
             lacking.append(("ip", "has none, and a ping, TCP or ARP needs one; give it an `ip`"))
         if lacking:
