@@ -301,6 +301,7 @@ def test_warnings():
     assert found == {
         ("none", "balancer-without-backends"),
         ("one", "balancer-shared"),
+        ("two", "balancer-shared"),
         ("lost", "balancer-without-gateway"),
     }
     state.report_backend("10.0.0.10:80", up=False)

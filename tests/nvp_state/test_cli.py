@@ -177,7 +177,7 @@ def test_flows_of_a_stage_with_names_and_reasons():
     assert "output:32770 (tunnel to hv2)" in out
     status, _, err = nvp("flows", THREE_TIER, "--stage", "out_alc")
     assert status == 1
-    assert "there are classify, stamp, in_admission, in_own, in_ct, in_acl" in err
+    assert "there are classify, stamp, in_mirror, in_admission, in_own, in_ct" in err
     assert "did you mean `out_acl`?" in err
 
 

@@ -133,7 +133,7 @@ def commit(state, operations):
             getattr(tx, verb)(entity)
 
 
-@settings(labs.SEEDED, max_examples=30)
+@settings(labs.SEEDED, max_examples=16)
 @given(labs.randoms)
 def test_after_every_change_all_is_as_if_made_at_once(random):
     state, mirror = NetworkState(), NetworkState()

@@ -76,7 +76,7 @@ WORDS = {
     "in_l2": ["eth_dst", "send_to"],
     "carry": ['"carry"', "tun_id"],
     "out_security": ["own_destination"],
-    "deliver": ['"deliver"', "in_port"],
+    "deliver": ['"deliver"', "leaving"],
 }
 
 

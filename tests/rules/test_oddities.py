@@ -14,6 +14,7 @@ from nvp_state import (
     Acl,
     AddressSet,
     DhcpOptions,
+    LoadBalancer,
     LogicalFlow,
     Nat,
     Pipeline,
@@ -74,6 +75,10 @@ def pair(here="10.8.0.1/24", there="10.8.0.2/24", here6=None, there6=None, **fie
 
 def nat(*fields, **more):
     return Nat("r", *fields, **more)
+
+
+def balancer(name, backends=("10.0.1.10:80",), **fields):
+    return LoadBalancer(name, "10.4.0.1:80", backends, **{"switches": ["front"]} | fields)
 
 
 def dhcp(prefix):
@@ -192,6 +197,13 @@ CASES = [
          [nat("dnat_and_snat", "172.16.0.8", "10.0.1.10", "app", mac(400))],
          [nat("dnat_and_snat", "172.16.0.8", "10.0.1.10", "db", mac(400))]),
     Case("nat-without-gateway", {"t"}, [NAT_LAB], [NAT_LAB, was("t-l", gateways=["h1"])]),
+    Case("balancer-without-backends", {"lb"}, [balancer("lb", [])], [balancer("lb")]),
+    Case("balancer-without-gateway", {"lb"}, [balancer("lb", switches=[], routers=["t"])],
+         [balancer("lb", switches=[], routers=["r"])]),
+    Case("balancer-shared", {"lb", "lb2"}, [balancer("lb"), balancer("lb2")],
+         [balancer("lb"), balancer("lb2", protocol="udp")]),
+    Case("balancer-shared", {"lb", "lb2"}, [balancer("lb"), balancer("lb2")],
+         [balancer("lb"), balancer("lb2", switches=["back"])]),
     Case("two-gateway-ports", {"r"}, [was("r-b", gateways=["h1"])], [was("t-l", gateways=["h1"])],
          {"nat-external-off-network"}),
     Case("gateway-without-nic", {"up"}, [was("up", gateways=["h1"])], [was("up", gateways=["h0"])]),
