@@ -38,22 +38,28 @@ def installed(lab):
     }
 
 
+def assert_of_facts(state, records, tables):
+    """The input tables are the facts of the records and of what is reported, and no more."""
+    wanted = {(program, name): set() for program, it in tables.items() for name in it}
+    facts = [fact for record in records for fact in facts_of_record(record)]
+    for fact in [*facts, *state._reports._held.values()]:
+        wanted[fact.program, fact.table].add(fact.row)
+    for table in PASSED_ON:
+        wanted["physical", table] = tables["logical"][table]
+    for program, controller in (("logical", state.logical), ("physical", state.physical)):
+        for table in controller.engine.program.tables.values():
+            if table.kind == "input":
+                assert tables[program][table.name] == wanted[program, table.name], table.name
+
+
 def assert_whole(state, lab):
     """The tables are those of the facts, computed from nothing; the switches are as they say."""
     records, (logical, physical) = everything(state)
-    facts = [fact for record in records for fact in facts_of_record(record)]
-    for program, tables, controller in (
-        ("logical", logical, state.logical),
-        ("physical", physical, state.physical),
-    ):
-        for table in {fact.table for fact in facts if fact.program == program}:
-            rows = {fact.row for fact in facts if (fact.program, fact.table) == (program, table)}
-            assert tables[table] == rows, table
+    assert_of_facts(state, records, {"logical": logical, "physical": physical})
+    for tables, controller in ((logical, state.logical), (physical, state.physical)):
         fresh = controller.engine.recompute()
         for table, rows in tables.items():
             assert rows == set(fresh[table]), table
-    for table in PASSED_ON:
-        assert physical[table] == logical[table], table
     assert_carried(state, lab)
 
 
