@@ -115,6 +115,7 @@ class History:
         operations = []
         number = self.random.choice([1, 1, 2, 3, 4])
         pairs = [it for it in self.to_do if it[0] in VERBS]
+        self.random.shuffle(pairs)
         for kind in self.random.sample([*KINDS], len(KINDS)):
             pairs += [("add", kind), ("replace", kind)]
         for verb, kind in pairs:
@@ -194,7 +195,8 @@ def assert_installed(state, lab):
         vifs = {it.name for it in ports if it.kind == "vif"}
         nics = state.get("host", name).networks
         assert vifs == {*nics, *(it.name for it in state.entities("port") if it.host == name)}
-        assert host.tunnels == {number: ip for _, ip, number in state.tunnels(name)}
+        tunnels = {number: str(ip) for number, ip in host.tunnels.items()}
+        assert tunnels == {number: str(ip) for _, ip, number in state.tunnels(name)}
 
 
 def is_all_of(flow, wanted):
