@@ -195,7 +195,7 @@ def parts(kind):
 def a_network(random):
     """Entities of every kind, each access rule's action and translation's type among them."""
     supply = Supply(random)
-    counts = {"host": 4, "switch": 4, "port": 8, "router-port": 6, "acl": 6, "router": 3}
+    counts = {"host": 4, "switch": 4, "port": 8, "router-port": 6, "acl": 6, "router": 3, "nat": 3}
     for kind in KINDS:
         for _ in range(counts.get(kind, 2)):
             supply.operations("add", kind)
@@ -328,7 +328,8 @@ def _nat(supply):
     gates = [it.router for it in supply.all("router-port") if it.gateways]
     routers = gates * 3 + [it.name for it in supply.all("router")]
     known = {it.type for it in supply.all("nat")}
-    kind = supply.random.choice([it for it in NAT_TYPES if it not in known] or NAT_TYPES)
+    kinds = [it for it in NAT_TYPES if it not in known] or [*NAT_TYPES, *NAT_TYPES[-1:] * 2]
+    kind = supply.random.choice(kinds)
     outside = f"203.0.113.{supply.random.randrange(1, 5)}"
     port = supply.one("port", lambda it: it.ip is not None)
     inside = "10.0.0.0/24" if kind == "snat" and supply.chance(0.5) else "10.0.0.10"
@@ -428,7 +429,7 @@ def _advertisement(supply):
 
 
 def _pipeline(supply):
-    tenant, stage = supply.random.choice(TENANTS), supply.random.choice(STAGES)
+    tenant, stage = TENANTS[supply.chance(0.15)], STAGES[supply.chance(0.3)]
     taken = {name for it in supply.all("pipeline") if it.stage == stage for name in it.switches}
     free = supply.names("switch", 2, lambda it: it.tenant == tenant and it.name not in taken)
     return Pipeline(supply.name("pipeline"), tenant, stage, free)
