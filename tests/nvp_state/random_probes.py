@@ -325,7 +325,7 @@ ROUTED6: list[Kind] = [routed6, routed6, to_router6, routed_far6]
 def kinds(document: Document) -> list[Kind]:
     """The kinds of frames that tell something about a network; some more than once."""
     routers = bool(document.get("routers"))
-    everybody = [port for switch in document["switches"] for port in switch["ports"]]
+    everybody = [port for switch in document["switches"] for port in switch.get("ports", ())]
     six = any("ip6" in port for port in everybody)
     found = list(SWITCHED)
     found += ROUTED if routers else []
