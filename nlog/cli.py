@@ -3,10 +3,12 @@
 Facts are a JSON file that gives each input table its rows (nlog/facts.py). Rows are printed as in a
 rule. Mistakes go to standard error and make the exit status 1; a traceback is a fault of ours. With
 `--format json` each is a line of JSON, and of `check`, which prints nothing else then, on standard
-output. What takes over a second says so on a terminal, and Ctrl-C ends it.
+output. Functions in Python, which rules may call, are those of the files given by `--functions`.
+What takes over a second says so on a terminal, and Ctrl-C ends it.
 """
 
 import json
+import runpy
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,8 @@ from rich.console import Console
 from nlog.compile import load
 from nlog.diagnostics import Diagnostic, RuleError, TransactionError, as_data
 from nlog.facts import insert_facts, read_facts
+from nlog.program import Program
+from nlog.python_functions import Function
 from nlog.runtime import Engine
 from nlog.show import counted, show_row
 
@@ -29,6 +33,12 @@ NOTE_AFTER_S = 1.0
 
 _RULES = click.argument(
     "rules", nargs=-1, required=True, type=click.Path(dir_okay=False, path_type=Path)
+)
+_FUNCTIONS = click.option(
+    "--functions",
+    multiple=True,
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Python file whose `@nlog.function`s the rules call; it is run.",
 )
 _FACTS = click.option(
     "--facts",
@@ -60,11 +70,12 @@ def main() -> None:
 @main.command()
 @_RULES
 @_FORMAT
-def check(rules: tuple[Path, ...]) -> None:
+@_FUNCTIONS
+def check(rules: tuple[Path, ...], functions: tuple[Path, ...]) -> None:
     """Read rule files and report every mistake, or warnings and what they declare."""
-    program = _guard(load, *rules)
+    program = _guard(_program, rules, functions)
     if _is_json():
-        _print_json(map(as_data, program.warnings))
+        _warn(program)
         return
     recursive = sum(stratum.recursive for stratum in program.strata)
     sizes = [
@@ -72,8 +83,7 @@ def check(rules: tuple[Path, ...]) -> None:
         counted(len(program.rules), "rule"),
         counted(len(program.strata), "stratum", "strata"),
     ]
-    for warning in program.warnings:
-        click.echo(f"{warning}\n", err=True)
+    _warn(program)
     warned = f", {counted(len(program.warnings), 'warning')}" if program.warnings else ""
     click.echo(f"{', '.join(sizes)} ({recursive} recursive): no mistakes{warned}")
 
@@ -81,10 +91,11 @@ def check(rules: tuple[Path, ...]) -> None:
 @main.command()
 @_RULES
 @_FORMAT
+@_FUNCTIONS
 @_FACTS
-def run(rules: tuple[Path, ...], facts: Path | None) -> None:
+def run(rules: tuple[Path, ...], functions: tuple[Path, ...], facts: Path | None) -> None:
     """Run rules over facts and print every output table."""
-    engine = _guard(_engine, rules, facts)
+    engine = _guard(_engine, rules, functions, facts)
     for table in engine.program.tables.values():
         if table.kind == "output":
             for row in sorted(engine[table.name], key=repr):
@@ -94,12 +105,19 @@ def run(rules: tuple[Path, ...], facts: Path | None) -> None:
 @main.command()
 @_RULES
 @_FORMAT
+@_FUNCTIONS
 @_FACTS
 @click.option("--table", required=True, help="The table to read.")
 @click.option("--where", multiple=True, metavar="COLUMN=VALUE", help="Only rows with this value.")
-def query(rules: tuple[Path, ...], facts: Path | None, table: str, where: tuple[str, ...]) -> None:
+def query(
+    rules: tuple[Path, ...],
+    functions: tuple[Path, ...],
+    facts: Path | None,
+    table: str,
+    where: tuple[str, ...],
+) -> None:
     """Run rules over facts and print the rows of one table."""
-    engine = _guard(_engine, rules, facts)
+    engine = _guard(_engine, rules, functions, facts)
     view = _guard(engine.__getitem__, table)
     wanted = dict(_guard(_condition, text) for text in where)
     for row in sorted(_guard(lambda: view.where(**wanted)), key=repr):
@@ -109,21 +127,51 @@ def query(rules: tuple[Path, ...], facts: Path | None, table: str, where: tuple[
 @main.command()
 @_RULES
 @_FORMAT
+@_FUNCTIONS
 @_FACTS
 @click.option("--table", required=True, help="The table the row is in.")
 @click.option("--row", required=True, metavar="JSON", help='The row, as in \'["a", "c"]\'.')
-def explain(rules: tuple[Path, ...], facts: Path | None, table: str, row: str) -> None:
+def explain(
+    rules: tuple[Path, ...], functions: tuple[Path, ...], facts: Path | None, table: str, row: str
+) -> None:
     """Run rules over facts and show why a row is in a table."""
-    engine = _guard(_engine, rules, facts)
+    engine = _guard(_engine, rules, functions, facts)
     values = _guard(_json, row, "--row")
     if not isinstance(values, list):
         _fail(f"--row: {row} is not a JSON list of the row's values")
     click.echo(str(_guard(engine.explain, table, _plain(values))))
 
 
-def _engine(rules: tuple[Path, ...], facts: Path | None) -> Engine:
+def _program(rules: tuple[Path, ...], functions: tuple[Path, ...]) -> Program:
+    return load(*rules, functions=[one for path in functions for one in _functions(path)])
+
+
+def _functions(path: Path) -> list[Function[..., Any]]:
+    """What a Python file defines or imports for rules; ValueError if that is nothing."""
+    try:
+        names = runpy.run_path(str(path))
+    except Exception as error:
+        raise ValueError(f"{path}: {type(error).__name__}: {error}") from error
+    found = [value for value in names.values() if isinstance(value, Function)]
+    if not found:
+        raise ValueError(f"{path}: it has no function that is decorated with @nlog.function")
+    return list(dict.fromkeys(found))
+
+
+def _warn(program: Program) -> None:
+    """Warnings on standard error; as lines of JSON if that was asked for."""
+    if _is_json():
+        _print_json(map(as_data, program.warnings))
+        return
+    for warning in program.warnings:
+        click.echo(f"{warning}\n", err=True)
+
+
+def _engine(rules: tuple[Path, ...], functions: tuple[Path, ...], facts: Path | None) -> Engine:
     with _progress():
-        engine = Engine(load(*rules))
+        program = _program(rules, functions)
+        _warn(program)
+        engine = Engine(program)
         if facts:
             insert_facts(engine, read_facts(facts), facts)
         return engine

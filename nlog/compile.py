@@ -78,7 +78,12 @@ def without(program: Program, name: str) -> Program:
     if len(kept) == len(program.units):
         hint = suggest(name, [unit.name for unit in program.units])
         raise TransactionError("; ".join([f"there are no rules named `{name}`", *hint]))
-    return _check(kept, program.functions)
+    try:
+        return _check(kept, program.functions)
+    except RuleError as error:
+        text = f"`{name}` cannot be removed, for without it"
+        needed = [evolve(it, message=f"{text} {it.message}") for it in error.diagnostics]
+        raise RuleError(needed) from None
 
 
 def _check_name(name: object) -> None:

@@ -271,7 +271,11 @@ class _Builder:
     def negative(self, meta: Meta, parts: list[Any]) -> syntax.Expression:
         sign, operand = parts
         if sign == "+":
-            return operand  # type: ignore[no-any-return]  # lark's parts are untyped
+            help_ = "a number needs no `+`, and texts and lists are joined by one"
+            label = Label(self._span(sign))
+            raise _BadLiteralError(Diagnostic("syntax", "unexpected `+`", label, helps=(help_,)))
+        if isinstance(operand, syntax.Literal) and operand.value == INT_MAX + 1:
+            self.mistakes.pop()  # it fits with its sign
         if isinstance(operand, syntax.Literal) and operand.type == INT:
             return syntax.Literal(-operand.value, INT, self._span(meta))
         return syntax.Negative(operand, self._span(meta))
@@ -301,8 +305,16 @@ class _Builder:
     def int(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         digits, base = (parts[0][2:], 16) if parts[0][:2] in {"0x", "0X"} else (parts[0], 10)
         digits = digits.lstrip("0") or "0"
-        if len(digits) > INT_DIGITS_MAX or int(digits, base) > INT_MAX:
-            self._fail(meta, "this number does not fit a signed 64-bit integer")
+        too_large = Diagnostic(
+            "bad-literal",
+            "this number does not fit a signed 64-bit integer",
+            Label(self._span(meta)),
+            notes=(f"the greatest is {INT_MAX}, the least {-INT_MAX - 1}",),
+        )
+        if len(digits) > INT_DIGITS_MAX or int(digits, base) > INT_MAX + 1:
+            raise _BadLiteralError(too_large)
+        if int(digits, base) > INT_MAX:
+            self.mistakes.append(too_large)  # `negative` takes it back
         return syntax.Literal(int(digits, base), INT, self._span(meta))
 
     def string(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
@@ -333,23 +345,27 @@ class _Builder:
     def ip4(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         try:
             address = ipaddress.IPv4Address(str(parts[0]))
-        except ValueError as error:
-            self._fail(meta, f"`{parts[0]}` is not an IPv4 address: {error}")
+        except ValueError:
+            what = "its four parts are numbers from 0 to 255, without zeros before them"
+            self._fail(meta, f"`{parts[0]}` is not an IPv4 address", what)
         return syntax.Literal(str(address), IP4, self._span(meta))
 
     def ip6(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         try:
             address = ipaddress.IPv6Address(str(parts[0]))
-        except ValueError as error:
-            self._fail(meta, f"`{parts[0]}` is not an IPv6 address: {error}")
+        except ValueError:
+            what = "it has eight parts of up to four hexadecimal digits, and `::` once for zeros"
+            self._fail(meta, f"`{parts[0]}` is not an IPv6 address", what)
         return syntax.Literal(ip6_text(address), IP6, self._span(meta))
 
     def prefix(self, meta: Meta, parts: list[Token]) -> syntax.Literal:
         try:
             family = ipaddress.IPv6Network if ":" in parts[0] else ipaddress.IPv4Network
             network = family(str(parts[0]), strict=False)
-        except ValueError as error:
-            self._fail(meta, f"`{parts[0]}` is not a prefix: {error}")
+        except ValueError:
+            most = 128 if ":" in parts[0] else 32
+            what = f"it is an address, `/`, and a length from 0 to {most}"
+            self._fail(meta, f"`{parts[0]}` is not a prefix", what)
         text = str(network)
         address = str(parts[0]).partition("/")[0]
         if isinstance(network, ipaddress.IPv6Network):

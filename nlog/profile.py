@@ -1,7 +1,9 @@
 """The profile: what each rule of an engine has cost so far, and what each table holds.
 
 `engine.profile` is plain data, and a table for people when it is printed. It counts all commits
-since the engine was made or its program last changed, and is worked out when somebody asks.
+since the engine was made, and is worked out when somebody asks. When rules come or go, those that
+stay keep what they have cost so far; the core begins anew then, so who changes the program takes
+note of it before (`spent`).
 
 The time of a stratum is measured as a whole and shared out among its rules by the rows that each
 read and derived; so it is exact for tables that do not depend on each other, and a fair guess
@@ -9,16 +11,25 @@ within a recursion. Where strata are evaluated side by side their times add up t
 shows. Cost: two readings of the clock for each stratum that a commit changes.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from nlog.engine import _core
-from nlog.plan import Exists, Lookup, Plan, StartPlan
-from nlog.program import Program
+from nlog.plan import UNIT_TABLE, Exists, Lookup, Plan, StartPlan
+from nlog.program import Program, Rule
 
 HEADINGS = ("seconds", "rows read", "look-ups", "derived", "retracted", "rule")
 SIZES = ("rows", "bytes", "table")
+
+# A rule without its number; of one that lowering made, the table that it fills.
+Payer = Rule | str
+Costs = tuple[float, int, int, int, int]
+Spent = Mapping[Payer, Costs]
+NOTHING: Costs = (0.0, 0, 0, 0, 0)
+
+MADE = {"rule": "bindings", "group": "groups"}
 
 
 @frozen
@@ -66,24 +77,39 @@ class Profile:
     __repr__ = __str__
 
 
-def profile(program: Program, plan: Plan, numbers: dict[int, str], core: _core.Database) -> Profile:
-    """The profile of a core that runs a lowered program by a plan; `numbers` names the tables."""
-    names = {rule.number: (rule.name, rule.head) for rule in reversed(program.rules)}
+def profile(
+    program: Program,
+    lowered: Program,
+    plan: Plan,
+    numbers: dict[int, str],
+    core: _core.Database,
+    earlier: Spent,
+) -> Profile:
+    """The profile of a core that runs a program, as lowered, by a plan; `numbers` names the tables.
+
+    `earlier` is what rules had cost before the program last changed.
+    """
     orders: dict[int, list[tuple[str, ...]]] = {}
     for stratum in plan.strata:
         for rule in stratum.rules:
             found = orders.setdefault(rule.number, [])
-            found += [_order(start, numbers) for start in rule.deltas]
-    rules = []
-    for number, (seconds, read, probes, derived, retracted) in core.profile.costs.items():
-        if number in names and read:
-            name, head = names[number]
-            joins = tuple(orders.get(number, ()))
-            cost = (seconds, read, probes, derived, retracted)
-            rules.append(RuleProfile(name, head, *cost, orders=joins))
+            found += [_order(start, numbers, program) for start in rule.deltas]
+    rules: list[RuleProfile] = []
+    before, now = dict(earlier), core.profile.costs
+    for number, payer in _payers(program, lowered).items():
+        cost = _sum(before.pop(payer, NOTHING), now.get(number, NOTHING))
+        joins = tuple(order for order in orders.get(number, ()) if order)
+        if cost == NOTHING:
+            continue
+        if isinstance(payer, str):
+            name, head = "", _plain(payer, program)
+        else:
+            name, head = program.rules[number].name, payer.head
+        rules.append(RuleProfile(name, head, *cost, orders=joins))
     tables = [
-        TableProfile(name, core.size(number), core.bytes(number))
+        TableProfile(_plain(name, program), core.size(number), core.bytes(number))
         for number, name in numbers.items()
+        if name != UNIT_TABLE
     ]
     return Profile(
         tuple(sorted(rules, key=lambda rule: -rule.seconds)),
@@ -91,14 +117,46 @@ def profile(program: Program, plan: Plan, numbers: dict[int, str], core: _core.D
     )
 
 
-def _order(start: StartPlan, numbers: dict[int, str]) -> tuple[str, ...]:
+def spent(program: Program, lowered: Program, work: _core.Work, earlier: Spent) -> Spent:
+    """What rules have cost, by `work` and `earlier` than that; of rules that are alike together."""
+    payers = _payers(program, lowered)
+    found = {payer: earlier[payer] for payer in payers.values() if payer in earlier}
+    for number, payer in payers.items():
+        if number in work.costs:
+            found[payer] = _sum(found.get(payer, NOTHING), work.costs[number])
+    return found
+
+
+def _payers(program: Program, lowered: Program) -> dict[int, Payer]:
+    payers: dict[int, Payer] = {rule.number: evolve(rule, number=0) for rule in program.rules}
+    for rule in lowered.rules:
+        payers.setdefault(rule.number, rule.head)
+    return payers
+
+
+def _sum(one: Costs, other: Costs) -> Costs:
+    seconds, read, probes, derived, retracted = (a + b for a, b in zip(one, other, strict=True))
+    return seconds, int(read), int(probes), int(derived), int(retracted)
+
+
+def _order(start: StartPlan, numbers: dict[int, str], program: Program) -> tuple[str, ...]:
     joined = [step.table for step in start.pipeline.steps if isinstance(step, Lookup | Exists)]
-    return tuple(numbers[number] for number in (start.table, *joined))
+    names = [numbers[number] for number in (start.table, *joined)]
+    return tuple(_plain(name, program) for name in names if name != UNIT_TABLE)
+
+
+def _plain(name: str, program: Program) -> str:
+    """What people read for a table; of one that lowering made (lower.py), for which rule."""
+    made = re.fullmatch(r"\$(rule|group)(\d+)", name)
+    if made:
+        return f"{MADE[made[1]]} of {program.rules[int(made[2])].name}"
+    return name.removeprefix("$")
 
 
 def _shown(rule: RuleProfile) -> str:
     orders = ", ".join(" ⋈ ".join(order) for order in rule.orders)
-    return f"{rule.head} at {rule.name}: {orders}"
+    place = f"{rule.head} at {rule.name}" if rule.name else f"{rule.head}, kept by the engine"
+    return f"{place}: {orders}" if orders else place
 
 
 def _table(headings: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

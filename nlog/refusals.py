@@ -86,7 +86,7 @@ def refusal(
                 f"memory ran out{when}; nlog.Limits(rows=…) refuses what would take too much"
             )
     number, text = error.args
-    rule = next(rule for rule in program.rules if rule.number == number)
+    *_, rule = (rule for rule in program.rules if rule.number == number)
     return TransactionError(f"rule of `{rule.head}` at {rule.name}: {text}{when}")
 
 

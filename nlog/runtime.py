@@ -22,7 +22,7 @@ from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
 from nlog.planner import plan, replan
-from nlog.profile import Profile, profile
+from nlog.profile import Profile, Spent, profile, spent
 from nlog.program import Program, Table
 from nlog.refusals import EXHAUSTED, NO_LIMITS, REFUSALS, Limits, refusal
 from nlog.show import counted, show_row
@@ -70,6 +70,7 @@ class Engine:
         self._lock = RLock()
         self._open = False
         self._explainer: Explainer | None = None
+        self._spent: Spent = {}
 
     def __getitem__(self, table: str) -> TableView:
         """The table of that name, read-only; KeyError if there is none."""
@@ -132,7 +133,8 @@ class Engine:
     def profile(self) -> Profile:
         """What each rule has cost in all commits so far, and what each table holds."""
         with self._lock:
-            return profile(self._lowered, self._plan, self._layout.names, self._core)
+            names = self._layout.names
+            return profile(self.program, self._lowered, self._plan, names, self._core, self._spent)
 
     def recompute(self) -> "Engine":
         """A new engine, computed from this one's input rows and nothing else."""
@@ -172,9 +174,14 @@ class Engine:
             raise TypeError(row_trouble(table, *error.args)) from None
         return self._core.rows(number, dict(enumerate(row)))[0] if is_there else None
 
-    def _adopt(self, program: Program, transition: Transition) -> None:
-        """Take note of the program that the core has gone over to."""
+    def _spent_so_far(self) -> Spent:
+        """What rules have cost, which the core forgets when the program changes."""
+        return spent(self.program, self._lowered, self._core.profile, self._spent)
+
+    def _adopt(self, program: Program, transition: Transition, earlier: Spent) -> None:
+        """Take note of the program that the core has gone over to; rules had cost `earlier`."""
         self.program, self._lowered = program, transition.lowered
+        self._spent = spent(program, transition.lowered, self._core.work, earlier)
         self._plan, self._layout = transition.after, transition.layout
         self._explainer = None
 

@@ -65,6 +65,7 @@ WITH_A_STOP = ("end it with `.`",)
 # and what to say.
 HABITS: tuple[tuple[str, str, str], ...] = (
     (r";", "END", "literals are separated by `,`; for one thing or another write two rules"),
+    (r"\.decl\b", "", "a table is declared `input table edge(a: int, b: int)`"),
     (r"[;.]", "TABLE", "a declaration needs no end"),
     (r"[,)]", "COLON", "say its type, as in `name: str`"),
     (r"=", "COLON", "a column is named with `:`, as in `column: value`"),
@@ -78,6 +79,8 @@ HABITS: tuple[tuple[str, str, str], ...] = (
     (r"==|!=|<|>", "END", "comparisons do not chain: write two of them, separated by `,`"),
     (r"&&", "", "write `and`, or separate literals by `,`"),
     (r"\|\|", "", "write `or` between conditions; for one table or another write two rules"),
+    (r"[,.)\]]", "ELSE", "a conditional has both: `if condition then value else value`"),
+    (r"\(", "COLON", "a key is marked behind its column's type, as in `name: str key`"),
     (r"\?", "", "a conditional is written `if condition then value else value`"),
 )
 

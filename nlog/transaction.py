@@ -27,6 +27,7 @@ from nlog.changes import Changes, Delta
 from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.layout import Layout
+from nlog.profile import Spent
 from nlog.program import Program, Table
 from nlog.refusals import EXHAUSTED, REFUSALS, refusal
 from nlog.tables import columns_trouble, key_trouble, row_trouble, shape
@@ -47,7 +48,7 @@ class Transaction:
         self._publishes = publishes
         self._state = "new"
         self._changes: Changes | None = None
-        self._next: tuple[Program, Transition] | None = None
+        self._next: tuple[Program, Transition, Spent] | None = None
         # How many commits the engine has seen before.
         self._commits = 0
 
@@ -143,7 +144,7 @@ class Transaction:
         self._state = "prepared"
         tables = _outputs(engine.program, engine._layout)
         if self._next is not None:
-            program, transition = self._next
+            program, transition, _ = self._next
             tables |= _outputs(program, transition.layout)
         self._changes = Changes(
             {name: Delta(deltas.get(number), table) for name, (number, table) in tables.items()}
@@ -154,7 +155,11 @@ class Transaction:
     def changes(self) -> Changes:
         """What is changed in each output table; known once the transaction is prepared."""
         if self._changes is None:
-            raise TransactionError(f"the transaction is {self._state}: it has no changes")
+            way_out = "; they are known when its block ends, or after `tx.prepare()`"
+            raise TransactionError(
+                f"the transaction is {self._state}: it has no changes"
+                f"{way_out if self._state in {'new', 'open'} else ''}"
+            )
         return self._changes
 
     @property
@@ -232,7 +237,7 @@ class Transaction:
         """Stage another program in place of the engine's. Requires: nothing else is staged."""
         engine, core = self._engine, self._engine._core
         step = transition(engine.program, program, engine._layout.measuring(core))
-        self._next = (program, step)
+        self._next = (program, step, engine._spent_so_far())
         self._stage(core.change_program, step.during, step.after)
         for number in step.emptied:
             self._stage(core.delete, number, core.rows(number, {}))

@@ -20,6 +20,18 @@ from nlog.types import SCALARS, List, Optional, Record, Type, Union
 # What other languages call a list.
 LISTS = ("array", "list", "vec", "vector")
 MAYBE = ("maybe", "option", "optional")
+# What other languages call the types.
+ELSEWHERE = {
+    **dict.fromkeys(("atom", "string", "symbol", "text", "varchar"), "str"),
+    **dict.fromkeys(("integer", "long", "number", "unsigned"), "int"),
+    **dict.fromkeys((f"{sign}{bits}" for sign in "iu" for bits in (8, 16, 32, 64)), "int"),
+    **dict.fromkeys(("inet", "ip", "ipaddr", "ipaddress", "ipv4"), "ip4"),
+    "ipv6": "ip6",
+    "boolean": "bool",
+    "cidr": "prefix",
+    "ether": "mac",
+}
+FRACTIONS = ("decimal", "double", "f32", "f64", "float", "real")
 
 
 @frozen
@@ -209,6 +221,10 @@ def _ways_out(name: str, scope: Scope) -> tuple[str, ...]:
         return ("a list is written `[type]`, as in `[str]`",)
     if name.lower() in MAYBE:
         return ("a value that may be missing has the type `type?`, as in `int?`",)
+    if name.lower() in FRACTIONS:
+        return ("numbers are whole: `int` is the only type of them",)
+    if name.lower() in ELSEWHERE:
+        return (f"the type is called `{ELSEWHERE[name.lower()]}` here",)
     types = syntax.RecordSyntax | syntax.UnionSyntax
     named = [key for key, item in scope.names.items() if isinstance(item, types)]
     declare_it = f"declare it, or import the file that does: `record {name}(field: type)`"

@@ -52,9 +52,18 @@ from nlog.types import (
     record_class,
 )
 
+GIVE_IT = "if it is a function in Python, hand it over: `functions=[…]`, or `--functions FILE.py`"
 FALSE = Const(False, BOOL)
 TRUE = Const(True, BOOL)
 CONNECTIVES = ("and", "or")
+# What other languages call functions, and what they are here.
+ELSEWHERE = {
+    **dict.fromkeys(("cat", "concat"), "texts and lists are joined by `+`"),
+    **dict.fromkeys(("size", "strlen"), "its name is `len`"),
+    **dict.fromkeys(("sub", "substr", "substring"), "its name is `slice`"),
+    **dict.fromkeys(("format", "to_str", "to_string", "tostring"), "its name is `str`"),
+    "abs": "write `if n < 0 then -n else n`",
+}
 
 
 class MistakeError(Exception):
@@ -412,7 +421,10 @@ class Expressions:
             *declared.cases,
             *declared.tables,
         ]
-        ways_out = declared.ways_to_see(name) or suggest(name, known) or (declare_it,)
+        ways_out = declared.ways_to_see(name)
+        if not ways_out and name in ELSEWHERE:
+            ways_out = (ELSEWHERE[name],)
+        ways_out = ways_out or suggest(name, known) or (declare_it, GIVE_IT)
         return self.fail(
             Diagnostic(
                 "unknown-name",

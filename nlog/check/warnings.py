@@ -3,6 +3,7 @@
 - A variable that stands once in a rule: it binds and is never looked at, as a misspelt one would.
 - A variable that is called like a case of a union: it takes any value, and matches no case.
 - A rule that reads a table which nothing fills: no rule derives it, and no transaction writes it.
+- A `count()` whose groups have one binding each: the head has every variable of the body.
 
 They are diagnostics of severity `warning`, collected when a program is without mistakes. Cost: a
 walk over each rule's syntax.
@@ -15,7 +16,7 @@ from nlog import syntax
 from nlog.check.declarations import Declarations
 from nlog.check.grounding import names_of_rule
 from nlog.diagnostics import Diagnostic, Label
-from nlog.program import Rule, Table
+from nlog.program import Rule, Table, Var, variables
 from nlog.types import Union
 
 
@@ -29,7 +30,32 @@ def warnings(
         for item in module.items:
             if isinstance(item, syntax.RuleSyntax):
                 yield from _of_rule(item, declarations.cases)
-    yield from _of_empty_tables(tables, tuple(rules))
+    given = tuple(rules)
+    for rule in given:
+        yield from _of_groups(rule)
+    yield from _of_empty_tables(tables, given)
+
+
+def _of_groups(rule: Rule) -> Iterator[Diagnostic]:
+    group = {argument for argument in rule.group if isinstance(argument, Var)}
+    bound = {
+        variable
+        for atom in rule.atoms
+        if not atom.negated
+        for term in atom.terms
+        for variable in variables(term)
+    }
+    for aggregate in rule.aggregates:
+        counts = (aggregate.function, aggregate.value) == ("count", None)
+        if counts and bound <= group and aggregate.span is not None:
+            yield Diagnostic(
+                "group-of-one",
+                "`count()` is always 1 here: it counts bindings, and each is a group of its own",
+                Label(aggregate.span),
+                notes=("bindings differ by variables; `_` and columns left out tell none apart",),
+                helps=("name what is to be counted by a variable that is not in the head",),
+                severity="warning",
+            )
 
 
 def _of_rule(rule: syntax.RuleSyntax, cases: Mapping[str, Union]) -> Iterator[Diagnostic]:

@@ -125,6 +125,40 @@ def test_check_prints_warnings_as_json_lines_too(tmp_path: Path):
     assert checked(path) == (0, [])
 
 
+def test_other_commands_print_warnings_beside_their_rows(rules: Path):
+    rules.write_text(
+        "input table one(n: int, m: int)\noutput table two(n: int)\ntwo(n) :- one(n, m)."
+    )
+    result = nlog(rules, "run", '{"one": [[1, 2]]}')
+    assert (result.exit_code, result.stdout) == (0, "two(1)\n")
+    assert result.stderr.startswith("warning[single-use]: variable `m` is used once\n")
+    result = nlog(rules, "run", '{"one": [[1, 2]]}', "--format", "json")
+    assert result.stdout == "two(1)\n"
+    assert json.loads(result.stderr)["slug"] == "single-use"
+
+
+def test_rules_call_functions_of_a_python_file(rules: Path):
+    functions = rules.with_name("functions.py")
+    functions.write_text(
+        "import nlog\n\n@nlog.function\ndef crc(n: int) -> int:\n    return n // 2\n"
+    )
+    rules.write_text("input table one(n: int)\noutput table two(n: int)\ntwo(crc(n)) :- one(n).\n")
+    options = ["--functions", str(functions)]
+    assert nlog(rules, "run", '{"one": [[5]]}', *options).stdout == "two(2)\n"
+    assert nlog(rules, "query", '{"one": [[5]]}', *options, "--table", "two").stdout == "two(2)\n"
+    result = CliRunner().invoke(main, ["check", str(rules)])
+    assert result.exit_code == 1
+    assert "hand it over: `functions=[…]`, or `--functions FILE.py`" in result.stderr
+    for text, trouble in (
+        ("import nlog", "it has no function that is decorated with @nlog.function"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+    ):
+        functions.write_text(text)
+        result = CliRunner().invoke(main, ["check", str(rules), *options])
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr == f"{functions}: {trouble}\n"
+
+
 def test_other_commands_print_json_beside_their_rows(rules: Path):
     result = nlog(rules, "run", '{"edge": [["a", 5]]}', "--format", "json")
     assert (result.exit_code, result.stdout) == (1, "")

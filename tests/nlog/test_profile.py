@@ -1,5 +1,7 @@
 """The profile: what rules cost, as data and as a table."""
 
+import pytest
+
 import nlog
 
 PROGRAM = """
@@ -57,13 +59,50 @@ def test_it_tells_what_tables_hold():
     assert tables["reach"].bytes > 820 * 8 > tables["label"].bytes
 
 
-def test_it_starts_anew_when_the_program_changes():
+def test_rules_keep_what_they_have_cost_when_others_come_and_go():
     profiled = engine()
+    before = profiled.profile.rules
     profiled.add_rules("output table far(a: int)\nfar(a) :- reach(a, b), b > a + 5.", "far")
-    assert not profiled.profile.rules
+    assert [rule for rule in profiled.profile.rules if rule.head != "far"] == [*before]
+    (far,) = (rule for rule in profiled.profile.rules if rule.head == "far")
+    assert (far.rows_read, far.name) == (820, "far:2")
     with profiled.transaction() as tx:
         tx.insert("edge", (50, 60))
-    assert {rule.head for rule in profiled.profile.rules} == {"reach", "named", "far"}
+    later = {rule.name: rule for rule in profiled.profile.rules}
+    assert all(later[rule.name].rows_read > rule.rows_read for rule in before)
+    profiled.remove_rules("far")
+    after = {rule.name: rule for rule in profiled.profile.rules}
+    assert after == {name: rule for name, rule in later.items() if rule.head != "far"}
+
+
+def test_a_removal_that_is_refused_leaves_it_as_it_is():
+    profiled = engine()
+    profiled.add_rules("output table far(a: int)\nfar(a) :- reach(a, b), b > a + 5.", "far")
+    before = profiled.profile.rules
+    with pytest.raises(nlog.RuleError):
+        profiled.remove_rules("graph")
+    assert profiled.profile.rules == before
+
+
+def test_what_the_engine_makes_of_rules_has_names_for_people():
+    profiled = nlog.Engine(
+        nlog.parse(
+            "input table edge(a: int, b: int)\n"
+            "output table degree(a: int, n: int)\n"
+            "degree(a, count()) :- edge(a, b), not edge(_, a).\n"
+            "output table one(n: int)\n"
+            "one(1).\n",
+            name="graph",
+        )
+    )
+    with profiled.transaction() as tx:
+        tx.insert("edge", (1, 2), (1, 3))
+    text = str(profiled.profile)
+    assert "$" not in text
+    assert "degree at graph:3: edge ⋈ edge(1), edge(1) ⋈ edge, groups of graph:3" in text
+    assert "edge(1), kept by the engine: edge" in text
+    assert "one at graph:5\n" in text
+    assert text.endswith("  bindings of graph:3")
 
 
 def test_it_is_a_table_for_people():
