@@ -17,7 +17,6 @@ from os import PathLike
 from threading import RLock
 from typing import Any
 
-from nlog.compile import extend, without
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
 from nlog.lower import lower
@@ -106,18 +105,14 @@ class Engine:
         `<rules>`, if it is not given. RuleError if the whole program has mistakes, TransactionError
         if a rule fails or the name is taken; nothing has changed then.
         """
-        if not isinstance(source, str | PathLike):
-            raise TypeError(f"{source!r} is neither rules as text nor the path of a file")
-        if name is None:
-            name = "<rules>" if isinstance(source, str) else str(source)
         with self.transaction() as tx:
-            tx._change_program(extend(self.program, source, name))
+            tx.add_rules(source, name)
         return tx
 
     def remove_rules(self, name: str) -> Transaction:
         """Remove what `rules` names, with its tables and their rows; as `add_rules` otherwise."""
         with self.transaction() as tx:
-            tx._change_program(without(self.program, name))
+            tx.remove_rules(name)
         return tx
 
     def snapshot(self) -> Snapshot:

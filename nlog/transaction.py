@@ -20,10 +20,12 @@ gives one that ends in a rollback, come what may.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from nlog.changes import Changes, Delta
+from nlog.compile import extend, without
 from nlog.diagnostics import TransactionError
 from nlog.engine import _core
 from nlog.layout import Layout
@@ -35,6 +37,8 @@ from nlog.transition import Transition, transition
 
 if TYPE_CHECKING:
     from nlog.runtime import Engine
+
+APART = "rules come and go in a transaction of their own, one at a time"
 
 
 class Transaction:
@@ -49,6 +53,7 @@ class Transaction:
         self._state = "new"
         self._changes: Changes | None = None
         self._next: tuple[Program, Transition, Spent] | None = None
+        self._writes = False
         # How many commits the engine has seen before.
         self._commits = 0
 
@@ -115,6 +120,18 @@ class Transaction:
             )
         if delta._delta is not None:
             self._stage(self._engine._core.apply, self._engine._layout.numbers[table], delta._delta)
+
+    def add_rules(self, source: str | PathLike[str], name: str | None = None) -> None:
+        """Add rules, as `Engine.add_rules` does; the transaction changes nothing else."""
+        if not isinstance(source, str | PathLike):
+            raise TypeError(f"{source!r} is neither rules as text nor the path of a file")
+        if name is None:
+            name = "<rules>" if isinstance(source, str) else str(source)
+        self._change_program(extend(self._engine.program, source, name))
+
+    def remove_rules(self, name: str) -> None:
+        """Remove rules, as `Engine.remove_rules` does; the transaction changes nothing else."""
+        self._change_program(without(self._engine.program, name))
 
     def prepare(self) -> Changes:
         """Evaluate the rules now; what the end of the block will change.
@@ -234,7 +251,10 @@ class Transaction:
         return table
 
     def _change_program(self, program: Program) -> None:
-        """Stage another program in place of the engine's. Requires: nothing else is staged."""
+        """Stage another program in place of the engine's."""
+        if self._state != "open" or self._writes or self._next is not None:
+            what = "changes something already" if self._state == "open" else f"is {self._state}"
+            raise TransactionError(f"the transaction {what}: {APART}")
         engine, core = self._engine, self._engine._core
         step = transition(engine.program, program, engine._layout.measuring(core))
         self._next = (program, step, engine._spent_so_far())
@@ -281,7 +301,10 @@ class Transaction:
                 f"the transaction is {self._state}: rows are written inside its `with` block"
                 ", before it is prepared"
             )
+        if self._next is not None:
+            raise TransactionError(f"the transaction changes rules: {APART}")
         table = self._declared(name)
+        self._writes = True
         if table.kind != "input":
             article = "a" if table.kind == "constraint" else "an"
             raise TransactionError(

@@ -7,7 +7,7 @@ for a row. Both are prepared before either is committed (NetworkState.carry), an
 step, so what either refuses has not happened. All they know about networks is in nlog/rules/.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
 from os import PathLike
@@ -38,6 +38,7 @@ PASSED_ON = (
     "datapath_link",
     "port_binding",
     "gateway_binding",
+    "leaves_into",
     "universal_flow",
     "universal_bucket",
     "universal_group",
@@ -130,18 +131,31 @@ class LogicalController(Controller):
         facts = tuple(facts)
         changes = super().prepare(tx, facts)
         if self._has_policies:
-            made = [
-                FactDelta(PHYSICAL, table, tuple(changes[table].inserted), ())
-                for table in PASSED_ON
-            ]
-            self._require_flows(made, facts)
+            self._require_flows(_passed_on(changes), lambda it: Controller.prepare(self, it, facts))
         return changes
 
-    def _require_flows(self, made: Iterable[FactDelta], facts: tuple[FactDelta, ...] = ()) -> None:
+    def prepare_policy(
+        self, tx: nlog.Transaction, change: Callable[[nlog.Transaction], None]
+    ) -> nlog.Changes:
+        """Evaluate what changes when a policy comes or goes, as `change` has it in a transaction.
+
+        Raises nlog.RuleError if the rules have mistakes, StateError as `prepare`.
+        """
+        change(tx)
+        changes = super().prepare(tx, ())
+        self._require_flows(_passed_on(changes), change)
+        self._has_policies = True
+        return changes
+
+    def _require_flows(
+        self,
+        made: Iterable[FactDelta],
+        change: Callable[[nlog.Transaction], object] = lambda _: None,
+    ) -> None:
         """StateError names the rules whose rows become no flows that a switch accepts.
 
-        The rows are those that `facts` would make. To name the rules of such a row all tables are
-        computed from nothing.
+        The rows are those that `change` makes in a transaction. To name the rules of such a row all
+        tables are computed from nothing.
         """
         faults: list[tuple[str, Row, str]] = []
         for delta in made:
@@ -154,7 +168,7 @@ class LogicalController(Controller):
             return
         trial = self.engine.recompute()
         with trial.transaction() as tx:
-            Controller.prepare(self, tx, facts)
+            change(tx)
         found: dict[str, Problem] = {}
         for table, row, text in faults:
             rule = _rule_of(trial, table, row)
@@ -175,6 +189,10 @@ class PhysicalController(Controller):
         for table in PASSED_ON:
             tx.apply(table, logical[table])
         return self.prepare(tx, facts)
+
+
+def _passed_on(changes: nlog.Changes) -> list[FactDelta]:
+    return [FactDelta(PHYSICAL, table, tuple(changes[table].inserted), ()) for table in PASSED_ON]
 
 
 @cache

@@ -10,7 +10,7 @@ when the `Names` was made; making one costs a look at every port, each look-up t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nvp_state.segments import NIC_FIRST
@@ -41,7 +41,20 @@ AT_GATEWAY = 0x800000
 OF_SERVICE_NODE = 1 << 29
 
 _COMPARED = re.compile(r"(\w+)=(0x[0-9a-f]+|[0-9]+)(/0x[0-9a-f]+)?")
-_FLAGS = {1: "loopback", 4: "copy", 8: "answer", 16: "mirrored"}
+_FLAGS = {1: "loopback", 4: "copy", 8: "answer", 16: "mirrored", 32: "sent by its tenant"}
+
+# What it means that a stage has no flow for a packet, which is dropped then; and which register
+# has the port that it is about.
+_MISSES = {
+    "classify": ("it came by no port of the network", ""),
+    "in_admission": ("{port} may not send it: port security, or it is not enabled", "reg14"),
+    "out_security": ("{port} may not get it: port security, or it is not enabled", "reg15"),
+    "carry": ("no host can be told to have {port}", "reg15"),
+    "deliver": ("{port} is not here", "reg15"),
+    "rt_admission": ("it is not to the MAC address of {port}", "reg14"),
+    "rt_route": ("the router has no route there", ""),
+    "rt_resolve": ("the MAC address of the next hop at {port} is not known", "reg15"),
+}
 
 
 class Names:
@@ -68,6 +81,15 @@ class Names:
         """A flow as a step of a trace shows it: `priority 50, dl_dst=… -> output:1 (web-1)`."""
         match = ", ".join([f"priority {flow.priority}", *self._match(host, flow)])
         return match + self._to(host, flow)
+
+    def miss(self, stage: str, registers: Mapping[str, int]) -> str:
+        """What it means that no flow of a stage matches a packet with these registers."""
+        owner, is_own, number = stage.rpartition("_own_")
+        text, register = _MISSES.get(stage, ("", ""))
+        if is_own and owner in {"in", "out"}:
+            text = f"table {number} of its tenant's pipeline has none for it"
+        port = self._ports.get(registers.get(register, 0), "the port")
+        return f"no flow matches: drop{f' ({text})' if text else ''}".replace("{port}", port)
 
     def bucket(self, host: str, bucket: Bucket) -> str:
         """A bucket as a step of a trace shows it."""

@@ -136,6 +136,41 @@ class NetworkState:
         """A host's tunnels: (remote host, its IP, port number). StateError if there is none."""
         return sorted(self.rows(host).tunnels_added)
 
+    def add_rules(self, policy: str | PathLike[str], name: str | None = None) -> None:
+        """Add a policy while everything runs: rules as text, or a file given as a Path.
+
+        Flows change as by any commit, at the cost of what the rules derive. `name` is what
+        `remove_rules` takes: the file's path, or `<rules>`, if it is not given.
+
+        Raises:
+            nlog.RuleError: the rules have mistakes.
+            StateError: the name is taken, a rule fails, or makes what is no flow, or a constraint
+                does not hold. Nothing has changed in each case.
+        """
+        self._change_policy(lambda tx: tx.add_rules(policy, name))
+
+    def remove_rules(self, name: str) -> None:
+        """Remove a policy, one of `rules`; as `add_rules` otherwise."""
+        if name == self.rules[0]:
+            text = "the rules that come with the project stay: policies come and go"
+            raise StateError([Problem(name, "", text)])
+        self._change_policy(lambda tx: tx.remove_rules(name))
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The names of the rules that make logical networks: the shipped ones, then policies."""
+        return self.logical.engine.rules
+
+    def _change_policy(self, change: Callable[[nlog.Transaction], None]) -> None:
+        one, other = (it.engine.transaction() for it in (self.logical, self.physical))
+        try:
+            with one, other:
+                deltas = self.physical.follow(other, (), self.logical.prepare_policy(one, change))
+                nlog.publish(one, other)
+        except nlog.TransactionError as error:
+            raise StateError([Problem("rules", "", str(error))]) from None
+        self._tell(Change(), deltas)
+
     def warnings(self) -> list[tuple[str, str, str]]:
         """What rules find odd about the network: (object, code, text)."""
         engines = (self.logical.engine, self.physical.engine)

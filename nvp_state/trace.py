@@ -24,6 +24,7 @@ from nvp_state.origin import OLD, Origin, origin_of
 from vswitch_sim import (
     Bucket,
     Controller,
+    Ct,
     Fabric,
     Flow,
     PacketIn,
@@ -68,6 +69,7 @@ class Step:
         entry: the flow or bucket that hit; None is a miss, which drops.
         text: the entry as a person reads it, with names behind the keys.
         notes: what was odd about its actions, such as an output that was skipped.
+        ends: those of them that say why a copy ended.
         origin: the rules that made the entry, and what they rest on.
     """
 
@@ -76,6 +78,7 @@ class Step:
     entry: Flow | Bucket | None
     text: str
     notes: tuple[str, ...]
+    ends: tuple[str, ...]
     origin: Origin
 
     @property
@@ -106,7 +109,7 @@ class Step:
     @property
     def drops(self) -> bool:
         """Whether a copy ended here."""
-        return self.entry is None or not self.entry.actions or bool(self.notes)
+        return self.entry is None or not self.entry.actions or bool(self.ends)
 
     def notes_for(self, later: "Step") -> bool:
         """Whether this notes in a register what a later step's flow goes by."""
@@ -353,7 +356,8 @@ class _Teller:
     def _table(self, host: str, table: TraceTable, depth: int) -> Iterator[Step]:
         stage = self.names.stages.get(table.table, f"table {table.table}")
         if table.flow is None:
-            yield Step(depth, stage, None, "no flow matches: drop", (), Origin())
+            text = self.names.miss(stage, table.registers)
+            yield Step(depth, stage, None, text, (), (), Origin())
             return
         text = self.names.flow(host, table.flow)
         yield self._step(host, depth, stage, table.flow, text, table.actions)
@@ -382,9 +386,12 @@ class _Teller:
         text: str,
         actions: tuple[TraceAction, ...],
     ) -> Step:
-        odd = (it for it in actions if it.note and not isinstance(it.action, Controller))
-        notes = tuple(f"{it.action}: {it.note}" for it in odd)
-        return Step(depth, stage, entry, text, notes, self._origin(host, entry))
+        odd = [it for it in actions if it.note and not isinstance(it.action, Controller | Ct)]
+        notes, ends = (
+            tuple(f"{it.action}: {it.note}" for it in some)
+            for some in (odd, [it for it in odd if it.ends])
+        )
+        return Step(depth, stage, entry, text, notes, ends, self._origin(host, entry))
 
     def _origin(self, host: str, entry: Flow | Bucket) -> Origin:
         known = self._origins.get((host, entry))
@@ -398,8 +405,8 @@ class _Teller:
 
 def _reason(before: tuple[Step, ...], step: Step) -> str:
     """Why a step drops: what it says itself, or what made the note that it goes by."""
-    if step.notes or not step.because:
-        return f": {', '.join(step.notes) or step.text}"
+    if step.ends or not step.because:
+        return f": {', '.join(step.ends) or step.text}"
     deciding = next((it for it in reversed(before) if it.notes_for(step)), None)
     if deciding is None:
         return f" because of {', '.join(step.because)}"

@@ -25,11 +25,13 @@ from vswitch_sim.walk import BucketVisit, Step, Visit, Walk
 class TraceAction:
     """One action done; `note` says what was odd about it ("" if nothing).
 
-    What it led to is in `tables` and `buckets`, and in `actions` what a clone did.
+    A copy ended with it if it `ends`. What it led to is in `tables` and `buckets`, and in
+    `actions` what a clone did.
     """
 
     action: Action
     note: str
+    ends: bool
     tables: tuple["TraceTable", ...]
     buckets: tuple["TraceBucket", ...]
     actions: tuple["TraceAction", ...] = ()
@@ -170,6 +172,7 @@ def _actions(steps: list[Step]) -> tuple[TraceAction, ...]:
         TraceAction(
             step.action,
             step.note,
+            step.ends,
             tuple(_table(visit) for visit in step.visits if isinstance(visit, Visit)),
             tuple(
                 TraceBucket(visit.bucket, _actions(visit.steps))

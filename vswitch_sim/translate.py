@@ -264,7 +264,7 @@ class _Walker:
             self._walk.needs.all_ports = True
             ports = [number for number in sorted(self._view.ports) if number != in_port]
         elif port == in_port:
-            step.note = "skipped: the packet came from this port"
+            step.end("skipped: the packet came from this port")
             self._drop("output_to_in_port")
             return
         else:
@@ -277,14 +277,14 @@ class _Walker:
         walk.needs.groups.add(number)
         group = self._view.group(number)
         if group is None or not group.buckets:
-            step.note = "the group has no buckets"
+            step.end("the group has no buckets")
             self._drop("group_without_buckets")
             return
         walk.counts.append(group.count)
         entries, read = chosen(self._view, group, subject.key, walk.needs)
         self._read(subject, read)
         if not entries:
-            step.note = "the group has no live bucket"
+            step.end("the group has no live bucket")
             self._drop("no_live_bucket")
         if len(entries) > 1:
             commit(self._out, subject)
@@ -348,7 +348,7 @@ class _Walker:
         self._read(subject, _TTL.key_mask)
         ttl = _TTL.of(subject.key)
         if ttl <= 1:
-            step.note = "dropped: the TTL has run out"
+            step.end("dropped: the TTL has run out")
             self._drop("ttl_expired")
             raise _Ended
         subject.write(_TTL.shift, ttl - 1, _TTL.maximum)
@@ -356,8 +356,8 @@ class _Walker:
     def _count_step(self, step: Step, depth: int) -> None:
         self._n_steps += 1
         if depth >= DEPTH_MAX:
-            step.note = f"dropped: nested deeper than {DEPTH_MAX}"
+            step.end(f"dropped: nested deeper than {DEPTH_MAX}")
             raise _Abandoned("nested_too_deep")
         if self._n_steps > STEPS_MAX:
-            step.note = f"dropped: over {STEPS_MAX} resubmits and group actions"
+            step.end(f"dropped: over {STEPS_MAX} resubmits and group actions")
             raise _Abandoned("too_many_steps")

@@ -17,14 +17,20 @@ class Step:
 
     Attributes:
         note: what was odd.
+        ends: whether nothing came of it where something should have: a copy ended here.
         visits: lookups and buckets within it.
         steps: what a clone did.
     """
 
     action: Action
     note: str = ""
+    ends: bool = False
     visits: list["Visit | BucketVisit"] = field(factory=list)
     steps: list["Step"] = field(factory=list)
+
+    def end(self, note: str) -> None:
+        """Note why a copy ended here."""
+        self.note, self.ends = note, True
 
 
 @define(eq=False)

@@ -81,6 +81,41 @@ def test_a_table_that_comes_back_is_empty_and_takes_its_old_place(engine: nlog.E
     assert len(engine._layout.known) <= len(engine.program.tables) + 4
 
 
+def test_what_rules_would_change_can_be_known_without_them(engine: nlog.Engine):
+    before, rules = contents(engine), engine.rules
+    with engine.what_if() as tx:
+        tx.add_rules("output table far(n: int)\nfar(b) :- reach(1, b).", "far")
+    assert tx.changes["far"].inserted == {(b,) for a, b in before["reach"] if a == 1}
+    assert (contents(engine), engine.rules) == (before, rules)
+    with engine.what_if() as tx:
+        tx.remove_rules("base")
+    assert tx.changes["reach"].deleted == before["reach"]
+    assert (contents(engine), engine.rules) == (before, rules)
+
+
+def test_rules_come_and_go_in_transactions_of_their_own(engine: nlog.Engine):
+    before = contents(engine)
+    apart = "rules come and go in a transaction of their own"
+    with engine.transaction() as tx:
+        tx.insert("edge", (7, 8))
+        with pytest.raises(nlog.TransactionError, match=apart):
+            tx.add_rules("table far(n: int)", "far")
+        tx.delete("edge", (7, 8))
+    with engine.transaction() as tx:
+        tx.add_rules("table far(n: int)", "far")
+        for write in (
+            lambda: tx.insert("edge", (7, 8)),
+            lambda: tx.add_rules("table near(n: int)", "near"),
+            lambda: tx.remove_rules("base"),
+        ):
+            with pytest.raises(nlog.TransactionError, match=apart):
+                write()
+    with pytest.raises(nlog.TransactionError, match="is committed: rules come and go"):
+        tx.remove_rules("far")
+    engine.remove_rules("far")
+    assert contents(engine) == before
+
+
 def test_what_is_refused_changes_nothing(engine: nlog.Engine):
     engine.add_rules(CLOSE, "close")
     engine.add_rules("output table far(n: int)\nfar(b) :- reach(1, b).", "far")

@@ -178,3 +178,56 @@ def test_a_rule_that_rests_on_no_fact_and_is_wrong_is_refused_at_the_start(name,
     text, message = STATIC_WRONG[name]
     with pytest.raises(StateError, match=message):
         NetworkState([policy(tmp_path, text)])
+
+
+DROP = 'universal_flow("s0", "", n, 150, [], []) :- stage("in_policy", n).'
+
+
+def test_policies_come_and_go_while_packets_flow(tmp_path):
+    file = policy(tmp_path, DROP)
+    state = network()
+    lab = Emulation(state)
+    before, (shipped,) = everything(state), state.rules
+    for _ in range(2):
+        assert arrivals(lab, "p0", "p1") == ["p1"]
+        state.add_rules(file)
+        assert arrivals(lab, "p0", "p1") == []
+        assert state.rules == (shipped, str(file))
+        assert_whole(state, lab)
+        change(state, "add", Port("p2", "s0", "0a:00:00:00:00:03", host="h0"))
+        assert state.logical.engine.work.rows_read < 2000
+        change(state, "remove", state.get("port", "p2"))
+        state.remove_rules(str(file))
+        assert (everything(state), state.rules) == (before, (shipped,))
+        assert_whole(state, lab)
+    state.add_rules(f'{DROP}\nwarning("s0", "shut", "all of it") :- logical_switch(name: "s0").')
+    assert ("s0", "shut", "all of it") in state.warnings()
+    assert everything(network(rules=[policy(tmp_path, DROP)]))[1][1] == everything(state)[1][1]
+
+
+@pytest.mark.parametrize("name", ["a-function-error", "an-unknown-field"])
+def test_what_a_policy_that_comes_makes_wrong_is_refused_and_nothing_has_changed(name, tmp_path):
+    text, message = WRONG[name]
+    file = policy(tmp_path, text)
+    state = network(TRIGGER)
+    lab = Emulation(state)
+    before = everything(state), installed(lab), state.rules
+    with pytest.raises(StateError) as caught:
+        state.add_rules(file)
+    assert str(caught.value).startswith(message.format(file=file))
+    with pytest.raises(nlog.RuleError, match="logical_prot"):
+        state.add_rules("universal_flow(s, p) :- logical_prot(name: p, ls: s).")
+    with pytest.raises(StateError, match="there are rules named .* already"):
+        state.add_rules(DROP, state.rules[0])
+    with pytest.raises(StateError, match="there are no rules named `nosuch`"):
+        state.remove_rules("nosuch")
+    with pytest.raises(StateError, match="no two tenants"):
+        state.add_rules('conflict("p0", "no two tenants") :- logical_port(name: "p0").', "tenants")
+    assert (everything(state), installed(lab), state.rules) == before
+    assert_whole(state, lab)
+
+
+def test_the_shipped_rules_stay():
+    state = network()
+    with pytest.raises(StateError, match="the rules that come with the project stay"):
+        state.remove_rules(state.rules[0])

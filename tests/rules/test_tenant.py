@@ -12,8 +12,10 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
 from nvp_state import (
+    Acl,
     Emulation,
     Host,
+    LoadBalancer,
     LogicalFlow,
     Pipeline,
     Port,
@@ -88,6 +90,37 @@ def test_a_flow_outputs_to_a_port_on_another_host_or_switch_of_the_tenant():
     assert [port for port, _ in sent(lab, "a", udp(1, 2, 67))] == ["d"]
     assert sent(lab, "a", udp(1, 2, 68)) == []
     assert [it[1] for it in lab.state.warnings()] == ["pipeline-foreign-output"]
+
+
+QUARANTINE = """
+universal_flow(s, "", n, 50, from, []) :-
+    logical_port("a", s, _, _), from_port("a", from), stage("in_policy", n).
+"""
+
+
+@pytest.mark.parametrize("target", ["c", "d"])
+def test_what_a_tenant_outputs_passes_access_rules_policies_and_no_load_balancer(target):
+    everything = [
+        *(it for it in LAN if it.key != "c"),
+        Port("c", "lan", mac(3), "10.0.0.3", host="h1", port_security=False),
+        Switch("wan", "acme"),
+        Port("d", "wan", mac(4), host="h1", port_security=False),
+        Pipeline("p", "acme", switches=["lan"]),
+        flow(0, 1, "udp", f'outport = "{target}"; output;'),
+        flow(0, 0, "1", "next;"),
+        Acl("lan", "from-lport", 5, "udp.dst == 67", "drop"),
+        Acl("lan", "from-lport", 4, "ip4", "allow-related"),
+        Acl("lan", "to-lport", 5, "udp.dst == 68", "drop"),
+        LoadBalancer("lb", "10.0.0.2:53", ["10.0.0.3:1053"], "udp", switches=["lan"]),
+    ]
+    lab = lab_of(base=everything)
+    ((port, packet),) = sent(lab, "a", udp(1, 2))
+    assert (port, packet[IP].dst, packet[UDP].dport) == (target, "10.0.0.2", 53)
+    assert sent(lab, "a", udp(1, 2, 67)) == []
+    assert [it for it, _ in sent(lab, "a", udp(1, 2, 68))] == (["d"] if target == "d" else [])
+    lab.state.add_rules(QUARANTINE, "quarantine")
+    assert sent(lab, "a", udp(1, 2)) == []
+    assert [it for it, _ in sent(lab, "b", udp(2, 1))] == [target]
 
 
 def test_at_egress_it_is_known_where_packets_go():
