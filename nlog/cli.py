@@ -75,7 +75,7 @@ def check(rules: tuple[Path, ...], functions: tuple[Path, ...]) -> None:
     """Read rule files and report every mistake, or warnings and what they declare."""
     program = _guard(_program, rules, functions)
     if _is_json():
-        _warn(program)
+        _warn(program.warnings)
         return
     recursive = sum(stratum.recursive for stratum in program.strata)
     sizes = [
@@ -83,7 +83,7 @@ def check(rules: tuple[Path, ...], functions: tuple[Path, ...]) -> None:
         counted(len(program.rules), "rule"),
         counted(len(program.strata), "stratum", "strata"),
     ]
-    _warn(program)
+    _warn(program.warnings)
     warned = f", {counted(len(program.warnings), 'warning')}" if program.warnings else ""
     click.echo(f"{', '.join(sizes)} ({recursive} recursive): no mistakes{warned}")
 
@@ -158,20 +158,19 @@ def _functions(path: Path) -> list[Function[..., Any]]:
     return list(dict.fromkeys(found))
 
 
-def _warn(program: Program) -> None:
-    """Warnings on standard error; as lines of JSON if that was asked for."""
+def _warn(warnings: Iterable[Diagnostic]) -> None:
+    """Print warnings on standard error; as lines of JSON if that was asked for."""
     if _is_json():
-        _print_json(map(as_data, program.warnings))
+        _print_json(map(as_data, warnings))
         return
-    for warning in program.warnings:
+    for warning in warnings:
         click.echo(f"{warning}\n", err=True)
 
 
 def _engine(rules: tuple[Path, ...], functions: tuple[Path, ...], facts: Path | None) -> Engine:
     with _progress():
-        program = _program(rules, functions)
-        _warn(program)
-        engine = Engine(program)
+        engine = Engine(_program(rules, functions))
+        _warn(engine.warnings)
         if facts:
             insert_facts(engine, read_facts(facts), facts)
         return engine

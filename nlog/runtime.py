@@ -17,8 +17,10 @@ from os import PathLike
 from threading import RLock
 from typing import Any
 
+from nlog.diagnostics import Diagnostic
 from nlog.engine import _core
 from nlog.explain import Derivation, Explainer
+from nlog.idle import never_holding
 from nlog.lower import lower
 from nlog.planner import plan, replan
 from nlog.profile import Profile, Spent, profile, spent
@@ -70,6 +72,7 @@ class Engine:
         self._open = False
         self._explainer: Explainer | None = None
         self._spent: Spent = {}
+        self._warnings: tuple[Diagnostic, ...] | None = None
 
     def __getitem__(self, table: str) -> TableView:
         """The table of that name, read-only; KeyError if there is none."""
@@ -131,6 +134,15 @@ class Engine:
             names = self._layout.names
             return profile(self.program, self._lowered, self._plan, names, self._core, self._spent)
 
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What is no mistake, but looks like one: `program.warnings`, and rules that never hold."""
+        with self._lock:
+            if self._warnings is None:
+                idle = never_holding(self.program, self.__getitem__)
+                self._warnings = (*self.program.warnings, *idle)
+            return self._warnings
+
     def recompute(self) -> "Engine":
         """A new engine, computed from this one's input rows and nothing else."""
         fresh = Engine.__new__(Engine)
@@ -178,7 +190,7 @@ class Engine:
         self.program, self._lowered = program, transition.lowered
         self._spent = spent(program, transition.lowered, self._core.work, earlier)
         self._plan, self._layout = transition.after, transition.layout
-        self._explainer = None
+        self._explainer = self._warnings = None
 
     def _replan_if_drifted(self) -> None:
         """Plan the rules again if sizes have drifted, for what is staged, too.

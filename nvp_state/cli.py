@@ -103,9 +103,17 @@ def flows(
 @main.command()
 @_DOCUMENT
 @_RULES
-@click.option("--port", required=True, help="The logical port whose VM sends the frame.")
+@click.option(
+    "--port",
+    required=True,
+    help="The logical port whose VM sends the frame; or a physical network, with --frame.",
+)
 @click.option("--frame", metavar="HEX", help="The Ethernet frame, in hexadecimal.")
-@click.option("--to", metavar="PORT", help="Instead of --frame: a ping to the VM at this port.")
+@click.option(
+    "--to",
+    metavar="PORT|ADDRESS",
+    help="Instead of --frame: a ping to the VM at this port, or to this IPv4 address.",
+)
 @click.option("--tcp", type=click.IntRange(0, 0xFFFF), help="With --to: a TCP SYN to this number.")
 @click.option("--arp", is_flag=True, help="With --to: an ARP request for the VM's address.")
 @click.option("--all", "everything", is_flag=True, help="Also stages that only let it pass.")
@@ -124,14 +132,16 @@ def trace(
     The last lines say where it came out, or what dropped it.
     """
     if (frame is None) == (to is None):
-        _fail("say which frame: either --frame HEX, or --to PORT with --tcp, --arp or neither")
+        _fail(
+            "say which frame: either --frame HEX, or --to PORT|ADDRESS with --tcp, --arp or neither"
+        )
     if (tcp is not None) + arp + (frame is not None) > 1:
         _fail("--frame, --tcp and --arp each say what is sent: give one of them")
     with _guard():
         lab = Emulation(_network(document, rules))
         content = _hex(frame) if frame is not None else _frame(lab, port, str(to), tcp, arp)
         told = lab.trace(port, content)
-        if to is not None and to not in told.ports:
+        if to is not None and to not in told.ports and lab.state.record("port", to) is not None:
             _note_distance(lab.state, port, to)
         for line in told.lines(everything=everything):
             click.echo(line)
@@ -300,11 +310,14 @@ def _guard() -> Iterator[None]:
     """Print what the user can mend, without a traceback."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # whoever reads has enough: click ends quietly
     except (StateError, nlog.RuleError, nlog.TransactionError, OSError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         extra = "openvswitch" if (error.name or "").startswith("ovs") else "demo"
-        _fail(f"{error}: install what this command needs with `pip install 'nlog[{extra}]'`")
+        way_out = f"{sys.executable} -m pip install -e '.[{extra}]'"
+        _fail(f"{error}: in the project's folder, `{way_out}` fetches what this command needs")
 
 
 def _fail(message: str) -> NoReturn:

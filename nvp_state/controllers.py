@@ -7,7 +7,7 @@ for a row. Both are prepared before either is committed (NetworkState.carry), an
 step, so what either refuses has not happened. All they know about networks is in nlog/rules/.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from os import PathLike
@@ -25,6 +25,7 @@ from vswitch_sim import FlowError
 Row = tuple[Any, ...]
 
 RULES = Path(str(resources.files("nlog"))) / "rules"
+SHIPPED = frozenset(str(path) for path in RULES.glob("*.nlog"))
 OUTPUTS = {
     "physical_flow": "flows",
     "physical_bucket": "buckets",
@@ -50,7 +51,8 @@ PASSED_ON = (
 class HostDelta:
     """What one commit changed for one host.
 
-    Rows are those of the physical program's outputs, without their first column, the host.
+    Rows are those of the physical program's outputs, without their first column, the host. Printed,
+    it is a line for each flow and so on that goes (`-`) or comes (`+`).
     """
 
     flows_removed: tuple[Row, ...] = ()
@@ -63,6 +65,30 @@ class HostDelta:
     meters_added: tuple[Row, ...] = ()
     tunnels_removed: tuple[Row, ...] = ()
     tunnels_added: tuple[Row, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """What goes and comes, as Open vSwitch writes it."""
+        for sign, change in (("-", "removed"), ("+", "added")):
+            for name, shown in _SHOWN.items():
+                rows: tuple[Row, ...] = getattr(self, f"{name}_{change}")
+                yield from sorted(f"{sign} {text}" for row in rows if (text := shown(*row)))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def _flow_text(*row: Any) -> str:
+    flow = to_flow(*row)
+    return "" if flow is None else f"flow {flow}"
+
+
+_SHOWN: dict[str, Callable[..., str]] = {
+    "tunnels": lambda remote, ip, number: f"tunnel to {remote} at {ip}, port {number}",
+    "groups": lambda *row: f"group {to_group(*row)}",
+    "meters": lambda *row: f"meter {to_meter(*row)}",
+    "flows": _flow_text,
+    "buckets": lambda *row: f"{to_bucket(*row)}",
+}
 
 
 class Controller:
@@ -112,6 +138,15 @@ class LogicalController(Controller):
         super().__init__(nlog.load(shipped, *policies) if policies else _shipped(shipped))
         self._has_policies = bool(policies)
         self._require_flows(self.initial)
+
+    @property
+    def odd_rules(self) -> list[tuple[str, str, str]]:
+        """What nlog warns of in policies: the rule's place, a code and a text."""
+        found = (it for it in self.engine.warnings if it.primary.span.source.name not in SHIPPED)
+        return [
+            (f"rule at {it.primary.span}", it.slug, "; ".join([it.message, *it.helps]))
+            for it in found
+        ]
 
     @property
     def initial(self) -> tuple[FactDelta, ...]:

@@ -118,7 +118,10 @@ class Guests:
         return bytes(Ether(src=vm.mac, dst=BROADCAST) / ask)
 
     def ping_frame(self, source: str, destination: str, payload: bytes = b"") -> bytes:
-        """An echo request from one VM to another: to its MAC, or to that of the gateway."""
+        """An echo request from one VM to another: to its MAC, or to that of the gateway.
+
+        The destination may also be an IPv4 address, whoever has it.
+        """
         return self._frame(source, destination, ICMP(id=7, seq=1) / Raw(payload))
 
     def tcp_frame(self, source: str, destination: str, port: int) -> bytes:
@@ -126,7 +129,7 @@ class Guests:
         return self._frame(source, destination, TCP(sport=EPHEMERAL_PORT, dport=port, flags="S"))
 
     def _frame(self, source: str, destination: str, packet: Packet) -> bytes:
-        hop = self._towards(source, destination) or self.vm(destination)
+        hop = self._towards(source, destination) or self._neighbour(source, destination)
         macs = Ether(src=self.vm(source).mac, dst=hop.mac)
         ips = IP(src=self._ip(source), dst=self._ip(destination))
         return bytes(macs / ips / packet)
@@ -160,10 +163,35 @@ class Guests:
         is_near = ip_address(self._ip(target)) in ip_interface(gateway.cidr).network
         return None if is_near else gateway
 
+    def _neighbour(self, source: str, target: str) -> Port | RouterPort:
+        """Who has an address on the switch of `source`, or the VM of that name."""
+        if not _is_address(target):
+            return self.vm(target)
+        switch = self.vm(source).switch
+        for kind in ("port", "router-port"):
+            for it in self._lab.state.entities(kind):
+                match it:
+                    case Port(ip=ip) if ip == target and it.switch == switch:
+                        return it
+                    case RouterPort(cidr=str(cidr)) if it.switch == switch:
+                        if str(ip_interface(cidr).ip) == target:
+                            return it
+        text = f"nobody on switch {switch} has {target}, and no router there has another network"
+        raise StateError([Problem(self.vm(source).title, "", text)])
+
     def _ip(self, name: str) -> str:
+        if _is_address(name):
+            return name
         ip = self.vm(name).ip
         assert ip is not None
         return ip
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return ip_address(text).version == 4
+    except ValueError:
+        return False
 
 
 def _back(heard: Packet) -> Packet:

@@ -172,9 +172,14 @@ class NetworkState:
         self._tell(Change(), deltas)
 
     def warnings(self) -> list[tuple[str, str, str]]:
-        """What rules find odd about the network: (object, code, text)."""
+        """What rules find odd about the network, and what is odd about policies.
+
+        Returns:
+            (object, code, text) of each; the object of a policy's rule is its place.
+        """
         engines = (self.logical.engine, self.physical.engine)
-        return sorted(row for engine in engines for row in engine["warning"])
+        found = [row for engine in engines for row in engine["warning"]]
+        return sorted(found + self.logical.odd_rules)
 
     def report_tunnel(self, host: str, remote: str, *, up: bool) -> None:
         """Take from a host that its tunnel to another works, or does not.
@@ -183,10 +188,14 @@ class NetworkState:
         are taken to work.
 
         Raises:
-            StateError: there is no such host, or a rule fails on the fact; nothing has changed.
+            StateError: there is no such host, they are one, or a rule fails on the fact; nothing
+                has changed.
         """
         self.require_host(host)
         self.require_host(remote)
+        if host == remote:
+            text = "has no tunnel to itself"
+            raise StateError([Problem(title("host", host), "", text)])
         about = ("host", host), ("host", remote)
         down = Report(PHYSICAL, "tunnel_down", (host, remote), about)
         self._report(("tunnel_down", host, remote), None if up else down)

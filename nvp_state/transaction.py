@@ -102,6 +102,10 @@ class Transaction:
             self.commit()
 
     def _note(self, verb: str, entities: Iterable[Entity]) -> None:
+        entities = tuple(entities)
+        for entity in entities:
+            if not isinstance(entity, Entity):
+                raise TypeError(f"{verb} takes entities such as Port(…), not {entity!r}")
         self._operations += [(verb, (entity.kind, entity.key), entity) for entity in entities]
 
 

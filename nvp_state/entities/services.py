@@ -95,8 +95,12 @@ class DhcpOptions(Entity):
             needed, encoded = {"server_id": checks.mac}, encoded6
         problems = []
         for name, check in needed.items():
+            if name not in self.options:
+                text = f"is missing: DHCPv{self.version} needs it"
+                problems.append(Problem(self.title, f"options.{name}", text))
+                continue
             try:
-                check(self.options.get(name))
+                check(self.options[name])
             except ValueError as error:
                 problems.append(Problem(self.title, f"options.{name}", str(error)))
         if self.options.get(STATELESS, "true") not in ("true", "false"):

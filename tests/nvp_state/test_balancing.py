@@ -306,6 +306,13 @@ def test_warnings():
     }
     state.report_backend("10.0.0.10:80", up=False)
     assert ("one", "balancer-without-backends") in {it[:2] for it in state.warnings()}
+    for backend in ("10.0.0.10:82", "10.0.0.10", "10.0.0.11", "[fd00::9]:80"):
+        state.report_backend(backend, up=False)
+    assert {name for name, code, _ in state.warnings() if code == "backend-unknown"} == {
+        "10.0.0.10 port 82",
+        "10.0.0.11 port 0",
+        "fd00::9 port 80",
+    }
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_trace_tells_all_only_if_asked():
     [
         (["--port", "web-1", "--frame", "0g"], "--frame: "),
         (["--port", "web-9", "--frame", "00"], 'port "web-9": does not exist; did you mean `web-'),
-        (["--port", "web-1"], "either --frame HEX, or --to PORT"),
+        (["--port", "web-1"], "either --frame HEX, or --to PORT|ADDRESS"),
         (["--port", "web-1", "--to", "nobody"], 'port "nobody": does not exist\n'),
         (["--port", "web-1", "--to", "web-3"], 'port "web-3": does not exist; did you mean `web-'),
         (["--port", "web-3", "--to", "web-1"], 'port "web-3": does not exist; did you mean `web-'),

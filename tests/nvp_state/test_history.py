@@ -111,3 +111,16 @@ def sorted_in(plain):
         case list():
             return sorted(map(sorted_in, plain), key=repr)
     return plain
+
+
+def test_a_preview_reads_as_flows_that_come_and_go():
+    state = network()
+    with state.transaction() as tx:
+        tx.replace(evolve(state.get("port", "p1"), enabled=False))
+        told = str(tx.preview()["h1"]).splitlines()
+    assert told
+    assert {line.split()[0] for line in told} <= {"-", "+"}
+    actions = "set_field:0x2->reg15,resubmit(,40)"
+    assert (
+        f"- flow table=22, priority=50,metadata=0x1,dl_dst=0a:00:00:00:00:02 actions={actions}"
+    ) in told

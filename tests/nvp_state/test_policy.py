@@ -217,7 +217,7 @@ def test_what_a_policy_that_comes_makes_wrong_is_refused_and_nothing_has_changed
     assert str(caught.value).startswith(message.format(file=file))
     with pytest.raises(nlog.RuleError, match="logical_prot"):
         state.add_rules("universal_flow(s, p) :- logical_prot(name: p, ls: s).")
-    with pytest.raises(StateError, match="there are rules named .* already"):
+    with pytest.raises(StateError, match=r"there are rules named .* already"):
         state.add_rules(DROP, state.rules[0])
     with pytest.raises(StateError, match="there are no rules named `nosuch`"):
         state.remove_rules("nosuch")
@@ -231,3 +231,14 @@ def test_the_shipped_rules_stay():
     state = network()
     with pytest.raises(StateError, match="the rules that come with the project stay"):
         state.remove_rules(state.rules[0])
+
+
+def test_a_policy_that_asks_for_a_stage_there_is_not_is_told_of(tmp_path):
+    text = DROP.replace("in_policy", "in_polcy")
+    state = network(rules=[policy(tmp_path, text)])
+    text = 'the rule derives nothing: no row of `stage` has the name "in_polcy"'
+    (found,) = [it for it in state.warnings() if it[1] == "no-such-row"]
+    place = f"rule at {tmp_path / 'policy.nlog'}:1"
+    assert found == (place, "no-such-row", f"{text}; did you mean `in_policy`?")
+    state.remove_rules(str(tmp_path / "policy.nlog"))
+    assert not [it for it in state.warnings() if it[1] == "no-such-row"]

@@ -150,6 +150,11 @@ def test_reports_of_what_cannot_be_are_refused(told_to, text):
         strange_edge().report_neighbour(*told_to)
 
 
+def test_a_host_has_no_tunnel_to_itself():
+    with pytest.raises(StateError, match='host "h1": has no tunnel to itself'):
+        strange_edge().report_tunnel("h1", "h1", up=False)
+
+
 def test_reports_that_are_no_news_change_nothing():
     state = strange_edge()
     heard = []

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from attrs import evolve
 
-from nvp_state import Acl, Emulation, NetworkState, Port, Switch
+from nvp_state import Acl, Emulation, NetworkState, Port, StateError, Switch
 from nvp_state.controllers import RULES
 from nvp_state.guest import Guests
 from nvp_state.names import Names
@@ -243,3 +244,32 @@ def test_a_flow_with_two_reasons_names_one_that_holds():
         with state.transaction() as tx:
             tx.remove(acl)
     assert lab.trace("p0", frame("p0", "p1")).ports == ("p1",)
+
+
+def test_a_trace_from_outside_and_to_an_address(three_tier):
+    guests = Guests(three_tier)
+    assert three_tier.trace("web-1", guests.ping_frame("web-1", "10.0.0.12")).ports == ("web-2",)
+    there = three_tier.trace("web-1", guests.ping_frame("web-1", "10.0.0.1"))
+    assert there.ports == ("web-1",)  # the router answers
+    told = str(three_tier.trace("web-1", guests.ping_frame("web-1", "192.0.2.77")))
+    assert "(the router has no route there)" in told
+    with pytest.raises(StateError, match=r"nobody on switch acme-frontend has 10\.0\.0\.99"):
+        guests.ping_frame("web-1", "10.0.0.99")
+
+
+def test_a_miss_says_what_it_means(three_tier):
+    told = str(three_tier.trace("web-1", frame("p0", "p1")))
+    assert "dropped on hv1 in in_admission: no flow matches: drop (web-1 may not send it:" in told
+
+
+def test_a_packet_that_is_tracked_is_not_told_as_dropped():
+    state = network(Acl("s0", "to-lport", 5, "ip4", "allow-related"))
+    with state.transaction() as tx:
+        tx.add(Acl("s0", "to-lport", 6, "icmp4", "drop"))
+        for name, ip in (("p0", "10.0.0.1"), ("p1", "10.0.0.2")):
+            tx.replace(evolve(state.get("port", name), ip=ip))
+    lab = Emulation(state)
+    told = str(lab.trace("p0", Guests(lab).ping_frame("p0", "p1")))
+    verdicts = [line for line in told.splitlines() if line.startswith("dropped")]
+    assert len(verdicts) == 1
+    assert "in out_acl_done, as out_acl says, because of acl" in verdicts[0]

@@ -272,7 +272,11 @@ CASES = [
           Acl("front", "to-lport", 5, "tcp && tcp.dst == 22", "allow")]),
 ]  # fmt: skip
 
-BY_STATE = {"tunnel-down", "flow-unknown-datapath"}  # shown by tests of their own
+BY_STATE = {
+    "tunnel-down",
+    "flow-unknown-datapath",
+    "backend-unknown",
+}  # shown by tests of their own
 
 
 @pytest.fixture(scope="module")
