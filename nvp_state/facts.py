@@ -40,6 +40,7 @@ business.
                uplink(name, ls, key)  gateway_port(port)
                snat(id, lr, external, inside, port)          inside is a prefix
                dnat(id, lr, external, inside, port)  nat_mac(id, mac)
+               snat6(id, lr, external, inside, port)  dnat6(id, lr, external, inside, port)
                load_balancer(name, key, protocol, port)      port is 0 if all packets are meant
                vip(name, ip)  vip6(name, ip)
                backend(name, number, ip, port)  backend6(…)
@@ -298,13 +299,14 @@ def _binding_facts(binding: StaticMacBinding, _: Record) -> Iterator[Fact]:
 
 def _nat_facts(nat: Nat, _: Record) -> Iterator[Fact]:
     name, inside = readable(nat.key), ip_network(nat.logical_ip)
+    family = "6" if inside.version == 6 else ""
     if nat.type != "dnat":
         row = (name, nat.router, nat.external_ip, str(inside), nat.logical_port or "")
-        yield Fact(LOGICAL, "snat", row)
+        yield Fact(LOGICAL, f"snat{family}", row)
     if nat.type != "snat":
         address = str(inside.network_address)
         row = (name, nat.router, nat.external_ip, address, nat.logical_port or "")
-        yield Fact(LOGICAL, "dnat", row)
+        yield Fact(LOGICAL, f"dnat{family}", row)
     if nat.external_mac is not None:
         yield Fact(LOGICAL, "nat_mac", (name, nat.external_mac))
 

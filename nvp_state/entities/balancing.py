@@ -60,7 +60,7 @@ class LoadBalancer(Entity):
         backends: the machines' addresses, of the same family, with ports if `vip` has one.
         protocol: `tcp` or `udp`; of no account if there is no port.
         switches: the switches whose VMs it serves.
-        routers: the routers it is at; of IPv4 only.
+        routers: the routers it is at.
     """
 
     kind: ClassVar[str] = "load-balancer"
@@ -92,8 +92,4 @@ class LoadBalancer(Entity):
                 problems.append(f"{backend} has {one}, and {self.vip} has {other}")
             elif (address, port) == (vip, vip_port):
                 problems.append(f"{backend} is the load balancer's own address")
-        found = [Problem(self.title, "backends", text) for text in problems]
-        if self.is_ip6 and self.routers:
-            text = "a router's load balancer has an IPv4 address: put it on switches"
-            found.append(Problem(self.title, "routers", text))
-        return found
+        return [Problem(self.title, "backends", text) for text in problems]

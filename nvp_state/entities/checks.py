@@ -112,12 +112,8 @@ def prefix(value: object) -> str:
 
 
 def ip_or_prefix(value: object) -> str:
-    """An IPv4 address, or a prefix of such."""
-    if isinstance(value, str) and "/" in value:
-        if ":" in value:
-            raise ValueError(f"{value!r} is not of IPv4")
-        return prefix(value)
-    return ip(value)
+    """An address of either family, or a prefix of such."""
+    return prefix(value) if isinstance(value, str) and "/" in value else any_ip(value)
 
 
 def flag(value: object) -> bool:

@@ -176,8 +176,8 @@ class Nat(Entity):
     Args:
         router: the router, which has one port with gateways.
         type: `snat` for what machines inside begin, `dnat` for what others do, or both.
-        external_ip: the address that those outside see.
-        logical_ip: the address inside; with `snat` a prefix, too.
+        external_ip: the address that those outside see, of either family.
+        logical_ip: the address inside, of the same family; with `snat` a prefix, too.
         logical_port: of `dnat_and_snat`, the port of the machine: its own host translates then.
         external_mac: with `logical_port`, the MAC that answers for `external_ip` there.
     """
@@ -189,13 +189,16 @@ class Nat(Entity):
 
     router: str = field(metadata=checked(checks.name, "router"))
     type: str = field(metadata=checked(checks.one_of(*NAT_TYPES)))
-    external_ip: str = field(metadata=checked(checks.ip))
+    external_ip: str = field(metadata=checked(checks.any_ip))
     logical_ip: str = field(metadata=checked(checks.ip_or_prefix))
     logical_port: str | None = field(default=None, metadata=checked(optional(checks.name), "port"))
     external_mac: str | None = field(default=None, metadata=checked(optional(checks.mac)))
 
     def _contradictions(self) -> list[Problem]:
         found = []
+        if (":" in self.external_ip) != (":" in self.logical_ip):
+            text = f"is not of the family of {self.external_ip}"
+            found.append(Problem(self.title, "logical_ip", text))
         if self.type != "snat" and "/" in self.logical_ip:
             text = "a prefix is for `snat` only: others need to know where packets go"
             found.append(Problem(self.title, "logical_ip", text))

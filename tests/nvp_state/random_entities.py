@@ -181,9 +181,14 @@ def _nat(supply):
     port = supply.one("port", lambda it: it.ip is not None)
     inside = "10.0.0.0/24" if kind == "snat" and supply.chance(0.5) else "10.0.0.10"
     router = supply.random.choice(routers)
+    if supply.chance(0.3):
+        outside = f"fd0f::{supply.random.randrange(1, 5)}"
+        inside = "fd00::/64" if "/" in inside else "fd00::10"
+        port = supply.one("port", lambda it: it.ip6 is not None)
     if kind == "dnat_and_snat" and port is not None and supply.chance(0.7):
         mac = f"0e:00:00:00:09:0{supply.random.randrange(4)}"
-        return Nat(router, kind, outside, port.ip, port.name, mac)
+        own = port.ip6 if ":" in outside else port.ip
+        return Nat(router, kind, outside, own, port.name, mac)
     return Nat(router, kind, outside, inside)
 
 
@@ -201,7 +206,7 @@ def _balancer(supply):
         tuple(some),
         supply.random.choice(["tcp", "udp"]),
         supply.names("switch", 2),
-        () if is_ip6 else supply.names("router", 1),
+        supply.names("router", 1),
     )
 
 

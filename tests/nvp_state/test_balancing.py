@@ -326,7 +326,6 @@ def test_warnings():
         ({"backends": ("[fd00::1]:80",)}, "not of the family"),
         ({"backends": ("10.9.0.1:80",)}, "own address"),
         ({"protocol": "sctp"}, "`tcp` or `udp`"),
-        ({"vip": "[fd00::9]:80", "backends": (), "routers": ("r0",)}, "has an IPv4 address"),
     ],
 )
 def test_what_is_refused(fields, text):

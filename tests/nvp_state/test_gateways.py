@@ -2,11 +2,19 @@
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import (
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6NDOptDstLLAddr,
+    ICMPv6NDOptSrcLLAddr,
+    IPv6,
+)
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from nvp_state import (
     Emulation,
     Host,
+    LoadBalancer,
     Nat,
     NetworkState,
     PhysicalNetwork,
@@ -14,6 +22,7 @@ from nvp_state import (
     Route,
     Router,
     RouterPort,
+    StateError,
     StaticMacBinding,
     Switch,
     Uplink,
@@ -231,3 +240,124 @@ def test_another_service_node_takes_over():
 def test_without_a_service_node_that_is_heard_of_the_source_copies():
     lab = Emulation(many("service-node", 0))
     assert ports(lab.send("v1", frame(V1, EVERYBODY))) == ["v2", "v3", "v4"]
+
+
+FAR6, OWN6 = "fd99::fe", "0a:d0:00:00:00:0a"
+
+
+def edge6(*more):
+    """As `edge`, of IPv6, and where the VM is there is a way out, too."""
+    state = edge()
+    with state.transaction() as tx:
+        tx.replace(Host("h1", "192.0.2.1", networks=("net",)))
+        tx.replace(Port("vm", "s0", VM, host="h1", ip6="fd00::10"))
+        tx.replace(RouterPort("near", "r0", NEAR, switch="s0", cidr6="fd00::1/64"))
+        gates = ("g1", "g2")
+        tx.replace(RouterPort("gate", "r0", GATE, switch="out", cidr6="fd99::1/64", gateways=gates))
+        tx.remove(("route", ("r0", "0.0.0.0/0", FAR)), ("static-mac-binding", ("gate", FAR)))
+        tx.add(Route("r0", "::/0", FAR6, "gate"), StaticMacBinding("gate", FAR6, OUTSIDE))
+        tx.add(*more)
+    return state
+
+
+def packet6(source, target, sport=5, dport=6):
+    return IPv6(src=source, dst=target, hlim=9) / UDP(sport=sport, dport=dport) / b"x"
+
+
+def outbound6(target="2001:db8::7", **more):
+    return bytes(Ether(src=VM, dst=NEAR) / packet6("fd00::10", target, **more))
+
+
+def inbound6(target, source="2001:db8::7", to=GATE, **more):
+    return bytes(Ether(src=OUTSIDE, dst=to) / packet6(source, target, **more))
+
+
+def told6(deliveries):
+    """Port, addresses, hop limit and ports of each packet that came out, its checksum right."""
+    found = []
+    for it in deliveries:
+        packet = Ether(it.frame)
+        if UDP in packet:
+            again = packet.copy()
+            del again[UDP].chksum
+            assert Ether(bytes(again))[UDP].chksum == packet[UDP].chksum
+            ip, ends = packet[IPv6], (packet[UDP].sport, packet[UDP].dport)
+            found.append((it.port, ip.src, ip.dst, ip.hlim, *ends))
+    return found
+
+
+def asked6(lab, address):
+    """The MACs that are told for an address in the physical network."""
+    low = int.from_bytes(bytes.fromhex(address.rpartition(":")[2].zfill(6)), "big")
+    group = f"ff02::1:ff00:{low:x}"
+    ask = IPv6(src=FAR6, dst=group, hlim=255) / ICMPv6ND_NS(tgt=address)
+    ask /= ICMPv6NDOptSrcLLAddr(lladdr=OUTSIDE)
+    sent = bytes(Ether(src=OUTSIDE, dst="33:33:ff:00:00:01") / ask)
+    answers = [Ether(it.frame) for it in lab.send("net", sent) if it.port == "net"]
+    return [it[ICMPv6NDOptDstLLAddr].lladdr for it in answers if ICMPv6ND_NA in it]
+
+
+@pytest.mark.parametrize("outside", ["fd99::1", "fd99::2"])
+def test_ipv6_from_inside_is_hidden_too(outside):
+    lab = Emulation(edge6(Nat("r0", "snat", outside, "fd00::/64")))
+    assert asked6(lab, outside) == [GATE]
+    (out,) = told6(lab.send("vm", outbound6(sport=7, dport=53)))
+    assert out == ("net", outside, "2001:db8::7", 8, 7, 53)
+    back = inbound6(outside, sport=53, dport=7)
+    assert told6(lab.send("net", back)) == [("vm", "2001:db8::7", "fd00::10", 8, 53, 7)]
+    stranger = inbound6(outside, source="2001:db8::8", sport=53, dport=7)
+    assert not [it for it in told6(lab.send("net", stranger)) if it[0] == "vm"]
+
+
+def test_ipv6_from_outside_is_led_inside_too():
+    lab = Emulation(edge6(Nat("r0", "dnat", "fd99::10", "fd00::10")))
+    assert asked6(lab, "fd99::10") == [GATE]
+    assert asked6(lab, "fd99::11") == []
+    there = inbound6("fd99::10", sport=7, dport=80)
+    assert told6(lab.send("net", there)) == [("vm", "2001:db8::7", "fd00::10", 8, 7, 80)]
+    (back,) = told6(lab.send("vm", outbound6(sport=80, dport=7)))
+    assert back == ("net", "fd99::10", "2001:db8::7", 8, 80, 7)
+
+
+def test_ipv6_of_a_vm_with_an_external_mac_needs_no_gateway_either():
+    lab = Emulation(edge6(Nat("r0", "dnat_and_snat", "fd99::20", "fd00::10", "vm", OWN6)))
+    assert asked6(lab, "fd99::20") == [OWN6]
+    before = sent(lab)
+    there = inbound6("fd99::20", to=OWN6)
+    assert told6(lab.send("net", there)) == [("vm", "2001:db8::7", "fd00::10", 8, 5, 6)]
+    (out,) = told6(lab.send("vm", outbound6()))
+    assert out == ("net", "fd99::20", "2001:db8::7", 8, 5, 6)
+    assert sent(lab) == before
+
+
+def test_a_load_balancer_of_ipv6_at_a_router():
+    shared = LoadBalancer("shop", "[fd99::30]:6", ["[fd00::10]:60"], "udp", routers=["r0"])
+    lab = Emulation(edge6(shared))
+    assert asked6(lab, "fd99::30") == [GATE]
+    there = inbound6("fd99::30", sport=7, dport=6)
+    assert told6(lab.send("net", there)) == [("vm", "2001:db8::7", "fd00::10", 8, 7, 60)]
+    (back,) = told6(lab.send("vm", outbound6(sport=60, dport=7)))
+    assert back == ("net", "fd99::30", "2001:db8::7", 8, 6, 7)
+
+
+def test_from_inside_to_an_external_address_it_is_turned_round():
+    hidden = Nat("r0", "snat", "fd99::1", "fd00::/64")
+    lab = Emulation(edge6(hidden, Nat("r0", "dnat", "fd99::10", "fd00::10")))
+    found = told6(lab.send("vm", outbound6("fd99::10", sport=7, dport=80)))
+    assert found == [("vm", "fd99::1", "fd00::10", 7, 7, 80)]
+    lab = Emulation(edge(SNAT, DNAT))
+    found = told(lab.send("vm", outbound("203.0.113.10", sport=7, dport=80)))
+    assert found == [("vm", "203.0.113.1", "10.0.0.10", 7)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        (("snat", "fd99::1", "10.0.0.0/24"), "is not of the family of fd99::1"),
+        (("dnat", "203.0.113.1", "fd00::10"), "is not of the family of 203.0.113.1"),
+        (("dnat", "fd99::1", "fd00::/64"), "a prefix is for `snat` only"),
+    ],
+)
+def test_nat_rules_that_cannot_be(fields, text):
+    with pytest.raises(StateError, match=text):
+        Nat("r0", *fields)
