@@ -17,6 +17,9 @@ class NumberPool:
         self._heap: list[int] = []  # all of _free, and some numbers claimed since they were pushed
         self._pushed: set[int] = set()
 
+    def __len__(self) -> int:
+        return self._next - 1 - len(self._free)
+
     def allocate(self) -> int:
         """Hand out the smallest free number."""
         while self._heap:

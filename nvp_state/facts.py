@@ -58,6 +58,7 @@ business.
                service_node(host, key)  served(ls)                who copies broadcasts for whom
                vif(port, host, ofport)                       ports on a host
                child(port, parent, tag)                      as `nested`
+               child_zone(port, zone)                        of those whose parents are on a host
                mirror_source(mirror, port, side)             side 0 is what it sends, 1 what it gets
                mirror_sink(mirror, port)
                uplink_network(port, network, tag)            tag is -1 if there is none
@@ -214,6 +215,8 @@ def _port_facts(port: Port, record: Record) -> Iterator[Fact]:
         place = (port.name, port.parent, port.tag)
         yield Fact(LOGICAL, "nested", place)
         yield Fact(PHYSICAL, "child", place)
+        if record.ofport:
+            yield Fact(PHYSICAL, "child_zone", (port.name, record.ofport))
     if port.host is not None:
         yield Fact(PHYSICAL, "vif", (port.name, port.host, record.ofport))
 

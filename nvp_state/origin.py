@@ -37,6 +37,7 @@ _KINDS = {
     "advertised": ("router-advertisement",),
     "advertised_option": ("router-advertisement",),
     "child": ("port",),
+    "child_zone": ("port",),
     "datapath": ("switch", "router"),
     "backend": ("load-balancer",),
     "backend6": ("load-balancer",),

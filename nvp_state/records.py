@@ -14,14 +14,17 @@ OFPORT_MAX = 0x6FFF
 class Record:
     """An entity in the store, and the numbers it has there; 0 is none.
 
-    `tunnel_key` (hosts, switches, ports) is what tunnel headers and registers call it, `ofport`
-    (ports on a host) its port number there. `position` orders records as their document does.
+    `tunnel_key` (hosts, switches, ports) is what tunnel headers and registers call it. `host` is
+    where a port is, if anywhere: a child where its parent is. `ofport` is its port number there; of
+    a child, which shares its parent's, a number that no port there has. Either is the zone in which
+    its connections are tracked. `position` orders records as their document does.
     """
 
     entity: Entity
     tunnel_key: int
     ofport: int
     position: int = field(eq=False)
+    host: str | None = None
 
 
 @frozen

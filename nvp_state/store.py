@@ -16,9 +16,11 @@ Invariants, after every commit:
 - Every host, datapath (switch or router) and port has a tunnel key, unique in its pool; every port
   on a host has an OpenFlow port number there, its `ofport`. Both are the smallest that were free
   and stay as they are until the entity goes (or, for an `ofport`, the port moves).
+- A port with a parent is where that is, and moves with it. It has no port number there, but one out
+  of the same pool for what is told apart by those: its `ofport`, too. No parent has a parent.
 
-Cost: a commit or a revert is in proportion to the change, not to the store. The store has no
-lock: one thread at a time.
+Cost: a commit or a revert is in proportion to the change, children of ports that move included, not
+to the store. The store has no lock: one thread at a time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -69,6 +71,21 @@ class Store:
         """Return the name of the host that has this address, or None."""
         return self._host_of_ip.get(ip)
 
+    def ports_on(self, host: str) -> int:
+        """Return how many ports are on a host, those with parents included."""
+        return len(self._ofports[host]) if host in self._ofports else 0
+
+    def followers(self, wanted: Mapping[Reference, Entity | None]) -> dict[Reference, Entity]:
+        """Return the ports that are not in `wanted` but move with their parents, by name."""
+        found: dict[Reference, Entity] = {}
+        for reference, entity in wanted.items():
+            old = self.record(*reference)
+            if isinstance(entity, Port) and old is not None and old.host != entity.host:
+                children = (it for it in self.referrers(*reference) if it[0] == Port.kind)
+                records = (self.record(*child) for child in children if child not in wanted)
+                found |= {(Port.kind, it.entity.key): it.entity for it in records if it}
+        return dict(sorted(found.items()))
+
     def __len__(self) -> int:
         return sum(map(len, self._records.values()))
 
@@ -86,7 +103,7 @@ class Store:
         Only transactions call this, having checked that the invariants will hold. With `ordered`,
         document order becomes that of `wanted`; else what is new comes last.
         """
-        exchanges = self._numbered(self._placed(wanted, ordered))
+        exchanges = self._numbered(self._placed({**wanted, **self.followers(wanted)}, ordered))
         self._apply(exchanges)
         change = Change(
             added=tuple(new for old, new in exchanges if new and not old),
@@ -129,11 +146,12 @@ class Store:
             else:
                 latest = self._position_next
                 self._position_next += 1
+            host = self._host_of(entity, wanted)
             if old is None:
-                new = Record(entity, 0, 0, latest)
+                new = Record(entity, 0, 0, latest, host)
             else:
-                stays = _host_of(old.entity) == _host_of(entity)
-                new = Record(entity, old.tunnel_key, old.ofport if stays else 0, latest)
+                ofport = old.ofport if old.host == host else 0
+                new = Record(entity, old.tunnel_key, ofport, latest, host)
             if old is None or old != new or old.position != latest:
                 exchanges.append((old, new))
         return [pair for pair in exchanges if pair != (None, None)]
@@ -146,7 +164,7 @@ class Store:
 
     def _allocated(self, record: Record) -> Record:
         """The record with the numbers it lacks."""
-        pool, host = record.entity.numbered, _host_of(record.entity)
+        pool, host = record.entity.numbered, record.host
         if not record.tunnel_key and pool:
             record = evolve(record, tunnel_key=self._tunnel_keys[pool].allocate())
         if not record.ofport and host is not None:
@@ -167,9 +185,8 @@ class Store:
         numbers = set()
         if record is not None and record.tunnel_key:
             numbers.add((self._tunnel_keys[record.entity.numbered], record.tunnel_key))
-        host = None if record is None else _host_of(record.entity)
-        if record is not None and record.ofport and host is not None:
-            numbers.add((self._pool(host), record.ofport))
+        if record is not None and record.ofport and record.host is not None:
+            numbers.add((self._pool(record.host), record.ofport))
         return numbers
 
     def _pool(self, host: str) -> NumberPool:
@@ -202,6 +219,10 @@ class Store:
         if isinstance(entity, Host):
             self._host_of_ip[entity.ip] = entity.name
 
-
-def _host_of(entity: Entity) -> str | None:
-    return entity.host if isinstance(entity, Port) else None
+    def _host_of(self, entity: Entity, wanted: Mapping[Reference, Entity | None]) -> str | None:
+        """Where a port will be."""
+        if isinstance(entity, Port) and entity.parent is not None:
+            reference = (Port.kind, entity.parent)
+            record = self.record(*reference)
+            entity = wanted.get(reference, record.entity if record else None) or entity
+        return entity.host if isinstance(entity, Port) else None

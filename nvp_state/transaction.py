@@ -153,6 +153,7 @@ class _Outcome:
                 self._check_references(entity)
                 self._check_name(reference)
         self._check_addresses()
+        self._check_parents()
         self._check_ofports()
 
     def _check_references(self, entity: Entity) -> None:
@@ -197,17 +198,39 @@ class _Outcome:
                 text = f"{ip} is the address of {title('host', names[0])}"
                 self._problem(("host", name), "ip", text)
 
+    def _check_parents(self) -> None:
+        """A port with a parent is no parent: no VM is within one that is within another."""
+        for reference, entity in self.wanted.items():
+            if not isinstance(entity, Port) or entity.parent is None:
+                continue
+            parent = self.entity((Port.kind, entity.parent))
+            if isinstance(parent, Port) and parent.parent is not None:
+                text = f"{parent.title} has a parent itself, {title(Port.kind, parent.parent)}"
+                self._problem(reference, "parent", f"{text}: name that, with a tag of its own")
+            users = () if self.cleared else self.store.referrers(*reference)
+            children = [it for it in users if it[0] == Port.kind and it not in self.wanted]
+            if children:
+                text = f"it cannot have one: it is itself the parent of {title(*children[0])}"
+                self._problem(reference, "parent", text)
+
     def _check_ofports(self) -> None:
-        arriving: Counter[str] = Counter()
-        for entity in self.wanted.values():
-            if isinstance(entity, Port) and entity.host is not None:
-                arriving[entity.host] += 1
-        for host, number in arriving.items():
-            users = () if self.cleared else self.store.referrers("host", host)
-            staying = sum(user not in self.wanted for user in users)
-            if staying + number > OFPORT_MAX:
-                text = f"would carry {staying + number} ports; {OFPORT_MAX} are the most"
+        growth: Counter[str] = Counter()
+        followers = {} if self.cleared else self.store.followers(self.wanted)
+        for reference, entity in (self.wanted | followers).items():
+            record = self.store.record(*reference)
+            if isinstance(entity, Port):
+                growth[self._host_of(entity) or ""] += 1
+            if record is not None and not self.cleared:
+                growth[record.host or ""] -= 1
+        for host, number in growth.items():
+            count = number + (0 if self.cleared else self.store.ports_on(host))
+            if host and number > 0 and count > OFPORT_MAX:
+                text = f"would carry {count} ports; {OFPORT_MAX} are the most"
                 self._problem(("host", host), "", text)
+
+    def _host_of(self, port: Port) -> str | None:
+        parent = self.entity((Port.kind, port.parent)) if port.parent is not None else port
+        return parent.host if isinstance(parent, Port) else None
 
     def _nearest(self, reference: Reference) -> str:
         kind, key = reference

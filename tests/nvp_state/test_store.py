@@ -22,7 +22,7 @@ POOLS = {"router": "switch", "uplink": "port", "router-port": "port"}
 UNNUMBERED = ("nat",)
 REFERENCES = {
     "switch": "switch", "router": "router", "host": "host", "network": "physical-network",
-    "networks": "physical-network", "gateways": "host",
+    "networks": "physical-network", "gateways": "host", "parent": "port",
 }  # fmt: skip
 
 START = [
@@ -83,24 +83,25 @@ class Twin:
             elif reference not in rows:
                 rows[reference] = [entity, 0, 0]
             else:
-                old = rows[reference]
-                moved = getattr(old[0], "host", None) != getattr(entity, "host", None)
-                rows[reference] = [entity, old[1], 0 if moved else old[2]]
-        for reference in wanted:
+                rows[reference][0] = entity
+        moved = [it for it in rows if it in self.rows and host(self.rows, it) != host(rows, it)]
+        for reference in moved:
+            rows[reference][2] = 0
+        for reference in [*wanted, *sorted(it for it in moved if it not in wanted)]:
             if reference in rows:
                 self._number(rows, reference)
         twin = Twin(rows)
         return twin if twin._is_whole() else None
 
     def _number(self, rows, reference):
-        entity, key, ofport = rows[reference]
-        kind, host = reference[0], getattr(entity, "host", None)
+        _, key, ofport = rows[reference]
+        kind, place = reference[0], host(rows, reference)
         pool = POOLS.get(kind, kind)
         if kind not in UNNUMBERED and not key:
             used = {row[1] for (it, _), row in rows.items() if POOLS.get(it, it) == pool}
             rows[reference][1] = min(set(range(1, 99)) - used)
-        if host and not ofport:
-            used = {row[2] for row in rows.values() if getattr(row[0], "host", None) == host}
+        if place and not ofport:
+            used = {row[2] for it, row in rows.items() if host(rows, it) == place}
             rows[reference][2] = min(set(range(1, 99)) - used)
 
     def _is_whole(self):
@@ -113,7 +114,16 @@ class Twin:
                 for name in (there,) if isinstance(there, str) else there:
                     if (kind, name) not in self.rows:
                         return False
+                    if field == "parent" and self.rows[kind, name][0].parent is not None:
+                        return False
         return len(ips) == len(set(ips)) and len(names) == len(set(names))
+
+
+def host(rows, reference):
+    """Where a port is: a child where its parent is."""
+    entity = rows[reference][0]
+    parent = rows.get(("port", getattr(entity, "parent", None)))
+    return getattr(parent[0] if parent else entity, "host", None)
 
 
 def snapshot(store):

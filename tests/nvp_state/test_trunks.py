@@ -11,6 +11,7 @@ from nvp_state import Emulation, Host, NetworkState, Port, StateError, Switch
 from nvp_state.entities import KINDS
 from tests.nvp_state import labs
 from tests.nvp_state.small import change, frame, network
+from tests.nvp_state.test_network_change import assert_of_facts, everything
 from vswitch_sim import Flow
 
 TAGS = (b"\x81\0", b"\x88\xa8")
@@ -161,7 +162,7 @@ def test_what_is_refused_at_once(fields, text):
     ("more", "text"),
     [
         (evolve(CHILD, name="c1"), "is in VLAN 5 of .p0., and so is port .c1."),
-        (evolve(CHILD, name="c1", parent="c0"), "is the port of a VLAN of .p0. itself"),
+        (evolve(CHILD, name="c1", parent="c0"), "port .c0. has a parent itself, port .p0."),
         (evolve(CHILD, name="c1", parent="none"), 'port "none" does not exist'),
     ],
 )
@@ -171,3 +172,27 @@ def test_what_is_refused_at_commit(more, text):
     with pytest.raises(StateError, match=text):
         change(state, "add", more)
     assert [state.entities(kind) for kind in KINDS] == before
+
+
+def test_a_child_moves_with_its_parent_and_has_a_zone_of_its_own_there():
+    others = [
+        Port(f"q{n}", "s0", f"0a:00:00:00:01:0{n}", host="h1" if n else "h0") for n in range(3)
+    ]
+    state = network(Switch("s1", "acme"), CHILD, *others)
+    for host in ("h1", "h0", "h1"):
+        change(state, "replace", evolve(state.get("port", "p0"), host=host))
+        record = state.record("port", "c0")
+        assert record.host == host
+        used = [it for kind in ("p0", "p1", "q0", "q1", "q2") if (it := state.record("port", kind))]
+        assert record.ofport not in {it.ofport for it in used if it.host == host}
+        assert_is_as_from_nothing(state)
+    state.undo()
+    assert state.record("port", "c0").host == "h0"
+    assert_is_as_from_nothing(state)
+
+
+def assert_is_as_from_nothing(state):
+    records, (logical, physical) = everything(state)
+    assert_of_facts(state, records, {"logical": logical, "physical": physical})
+    fresh = state.physical.engine.recompute()
+    assert all(rows == set(fresh[table]) for table, rows in physical.items())
