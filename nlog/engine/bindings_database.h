@@ -458,12 +458,13 @@ class Database {
       EvaluateWatched(run);
     } catch (const core::GroupError& error) {
       const TableCodec& table = store_->tables[error.table()];
-      py::list group;
+      std::string group;
       for (const auto& [column, word] : error.group()) {
-        group.append(store_->codec.Decode(word, table.columns[column]));
+        const py::object value = store_->codec.Decode(word, table.columns[column]);
+        group += (group.empty() ? "" : ", ") + Show(value);
       }
-      const std::string text = std::string(error.what()) + ", in the group ";
-      throw core::EvaluationError(error.rule(), text + Show(py::tuple(group)));
+      const std::string text = std::string(error.what()) + ", in the group (" + group + ")";
+      throw core::EvaluationError(error.rule(), text);
     }
   }
 
