@@ -112,8 +112,11 @@ class Engine:
             tx.add_rules(source, name)
         return tx
 
-    def remove_rules(self, name: str) -> Transaction:
-        """Remove what `rules` names, with its tables and their rows; as `add_rules` otherwise."""
+    def remove_rules(self, name: str | PathLike[str]) -> Transaction:
+        """Remove what `rules` names, with its tables and their rows; as `add_rules` otherwise.
+
+        Rules of a file that was added without a name are named by its path.
+        """
         with self.transaction() as tx:
             tx.remove_rules(name)
         return tx

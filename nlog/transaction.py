@@ -129,8 +129,9 @@ class Transaction:
             name = "<rules>" if isinstance(source, str) else str(source)
         self._change_program(extend(self._engine.program, source, name))
 
-    def remove_rules(self, name: str) -> None:
+    def remove_rules(self, name: str | PathLike[str]) -> None:
         """Remove rules, as `Engine.remove_rules` does; the transaction changes nothing else."""
+        name = str(name) if isinstance(name, PathLike) else name
         self._change_program(without(self._engine.program, name))
 
     def prepare(self) -> Changes:

@@ -176,7 +176,7 @@ class Guests:
                     case RouterPort(cidr=str(cidr)) if it.switch == switch:
                         if str(ip_interface(cidr).ip) == target:
                             return it
-        text = f"nobody on switch {switch} has {target}, and no router there has another network"
+        text = f"nobody on switch {switch} has {target}, so the VM finds no MAC address to send to"
         raise StateError([Problem(self.vm(source).title, "", text)])
 
     def _ip(self, name: str) -> str:
@@ -188,10 +188,14 @@ class Guests:
 
 
 def _is_address(text: str) -> bool:
+    """Whether this is an IPv4 address; StateError if it is one of IPv6."""
     try:
-        return ip_address(text).version == 4
+        version = ip_address(text).version
     except ValueError:
         return False
+    if version == 6:
+        raise StateError([Problem(text, "", "pings, TCP and ARP are of IPv4 here: give a frame")])
+    return True
 
 
 def _back(heard: Packet) -> Packet:

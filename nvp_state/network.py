@@ -149,8 +149,9 @@ class NetworkState:
         """
         self._change_policy(lambda tx: tx.add_rules(policy, name))
 
-    def remove_rules(self, name: str) -> None:
+    def remove_rules(self, name: str | PathLike[str]) -> None:
         """Remove a policy, one of `rules`; as `add_rules` otherwise."""
+        name = str(name) if isinstance(name, PathLike) else name
         if name == self.rules[0]:
             text = "the rules that come with the project stay: policies come and go"
             raise StateError([Problem(name, "", text)])
@@ -300,7 +301,12 @@ class NetworkState:
     def follow(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every later commit; what is returned ends that."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end
 
     def require_host(self, host: str) -> None:
         """Raise StateError if there is no such host."""

@@ -26,6 +26,9 @@ Row = tuple[Any, ...]
 
 UNIVERSAL = ("universal_flow", "universal_bucket", "universal_group")
 
+# Those of which a flow is one's own only if it rests on the row itself.
+_DIRECT = frozenset(("own_flow",))
+
 # The tables whose rows stand for an entity, named in their first column, and of which kind it is:
 # the first of these that there is.
 _KINDS = {
@@ -66,8 +69,6 @@ _KINDS = {
     "nested": ("port",),
     "nic": ("host",),
     "own_flow": ("logical-flow",),
-    "own_step": ("logical-flow",),
-    "own_term": ("logical-flow",),
     "physical_network": ("physical-network",),
     "pipeline": ("pipeline",),
     "pipeline_switch": ("pipeline",),
@@ -157,7 +158,8 @@ def _because(state: "NetworkState", derivation: Derivation) -> tuple[str, ...]:
     """What is told, of each kind what is nearest: what is farther is why some helper holds."""
     nearest: dict[str, tuple[int, dict[str, None]]] = {}
     for depth, leaf in _leaves(derivation):
-        told = _told(state, leaf) if depth else ""
+        is_near = depth == 1 or (depth > 1 and leaf.table not in _DIRECT)
+        told = _told(state, leaf) if is_near else ""
         kind = told.partition(" ")[0].partition("(")[0]
         if told and depth < nearest.get(kind, (depth + 1, None))[0]:
             nearest[kind] = (depth, {})

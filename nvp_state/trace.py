@@ -189,11 +189,12 @@ class NetworkTrace:
     """What the network does with a frame: a hop for each switch, in order, and where it ends.
 
     `ports` are the logical ports at whose VIFs copies come out; of copies that leave the network,
-    the physical networks.
+    the physical networks, which `outside` names.
     """
 
     hops: tuple[Hop, ...]
     ports: tuple[str, ...]
+    outside: frozenset[str] = frozenset()
 
     def lines(self, *, everything: bool = False) -> Iterator[str]:
         """The trace as text.
@@ -203,7 +204,7 @@ class NetworkTrace:
         """
         for hop in self.hops:
             yield from hop.lines(everything=everything)
-        if not self.ports:
+        if self.outside.issuperset(self.ports):
             for verdict in dict.fromkeys(self._verdicts()):
                 yield from _wrapped(verdict, "")
         yield f"delivered at: {', '.join(self.ports) or 'no port'}"
@@ -317,7 +318,8 @@ class Tracer:
                 it.reason for it, made in zip(trace.waiting, answers, strict=True) if made is None
             )
             hops.append(teller.hop(switch, arrival, trace, tuple(lost), unanswered))
-        return NetworkTrace(tuple(hops), tuple(ports))
+        networks = {str(it.key) for it in self._state.entities("physical-network")}
+        return NetworkTrace(tuple(hops), tuple(ports), frozenset(networks.intersection(ports)))
 
     def _joined(self, here: str, there: str) -> bool:
         nodes = (self._fabric.hosts[host].node for host in (here, there))

@@ -11,7 +11,7 @@ from nlog.functions import Overload
 from nlog.types import INT, IP4, MAC, STR, Type
 
 SPELLING = {"negative": "-"}
-WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound",)
+WAYS_TO_BIND = ("add an atom that binds it, or an equality with something bound, written `=`",)
 NO_PATTERN = (
     "values are taken apart in the atoms of a body, and by `=`, as in `pair(a, b) = whole`; here "
     "they are only compared"

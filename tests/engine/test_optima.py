@@ -110,9 +110,7 @@ def test_graphs_of_few_places_and_free_edges(seed: int):
 
 def test_a_value_without_end_is_refused_and_changes_nothing(engine: nlog.Engine):
     before = set(engine["path"]), set(engine["label"])
-    text = (
-        r"no least value: it gets less for ever, in the group \(\d+\); the transaction is rolled"
-    )
+    text = r"no least value: it gets less for ever, in the group \(\d+\); the transaction is rolled"
     with pytest.raises(nlog.TransactionError, match=text), engine.transaction() as tx:
         tx.insert("edge", (3, 200, -100))
     assert (set(engine["path"]), set(engine["label"])) == before

@@ -361,3 +361,33 @@ def test_from_inside_to_an_external_address_it_is_turned_round():
 def test_nat_rules_that_cannot_be(fields, text):
     with pytest.raises(StateError, match=text):
         Nat("r0", *fields)
+
+
+def test_what_is_no_answer_to_a_hidden_machine_ends_at_the_router():
+    state = edge(SNAT)
+    lab = Emulation(state)
+    stranger = inbound("203.0.113.1", sport=9, dport=4444)
+    lie = ARP(op=2, hwsrc=OUTSIDE, psrc="203.0.113.1", pdst="203.0.113.1", hwdst=GATE)
+    for _ in range(2):
+        assert lab.send("net", stranger) == []
+        told = [line for line in str(lab.trace("net", stranger)).splitlines() if "dropped" in line]
+        assert any("rt_resolve" in line for line in told)
+        lab.send("net", bytes(Ether(src=OUTSIDE, dst=GATE) / lie))
+    state = edge6(Nat("r0", "snat", "fd99::1", "fd00::/64"))
+    lab = Emulation(state)
+    for _ in range(2):
+        assert lab.send("net", inbound6("fd99::1", dport=4444)) == []
+        state.report_neighbour("gate", "fd99::1", OUTSIDE)
+
+
+def test_a_trace_of_what_leaves_and_comes_to_nobody_says_what_dropped_the_rest():
+    state = edge()
+    with state.transaction() as tx:
+        tx.add(Port("pc", "s0", "0a:00:00:00:00:02", "10.0.0.11", "h1", unknown=True))
+        tx.add(Uplink("near-net", "s0", "net", tag=5))
+        tx.replace(Host("h1", "192.0.2.1", networks=("net",)))
+    lab = Emulation(state)
+    unknown = bytes(Ether(src=VM, dst="0a:00:00:00:00:77") / udp("10.0.0.10", "10.0.0.77"))
+    trace = lab.trace("vm", unknown)
+    assert trace.ports == ("net",)
+    assert "dropped on h1 in out_security" in str(trace)

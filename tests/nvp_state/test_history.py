@@ -124,3 +124,12 @@ def test_a_preview_reads_as_flows_that_come_and_go():
     assert (
         f"- flow table=22, priority=50,metadata=0x1,dl_dst=0a:00:00:00:00:02 actions={actions}"
     ) in told
+
+
+def test_a_subscription_can_be_ended_twice():
+    state, heard = network(), []
+    end = state.flows("h1").subscribe(heard.append)
+    end()
+    end()
+    change(state, "add", DROP)
+    assert not heard

@@ -240,5 +240,12 @@ def test_a_policy_that_asks_for_a_stage_there_is_not_is_told_of(tmp_path):
     (found,) = [it for it in state.warnings() if it[1] == "no-such-row"]
     place = f"rule at {tmp_path / 'policy.nlog'}:1"
     assert found == (place, "no-such-row", f"{text}; did you mean `in_policy`?")
-    state.remove_rules(str(tmp_path / "policy.nlog"))
+    state.remove_rules(tmp_path / "policy.nlog")
     assert not [it for it in state.warnings() if it[1] == "no-such-row"]
+
+
+def test_flows_of_a_table_that_no_stage_is_are_told_of():
+    state = network()
+    state.add_rules('universal_flow(s, "", 200, 10, [], []) :- logical_switch(name: s).', "lost")
+    text = "no packet comes there, and rules make flows"
+    assert ("flow table 200", "flow-unknown-stage", text) in state.warnings()

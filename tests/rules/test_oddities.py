@@ -212,6 +212,8 @@ CASES = [
     Case("gateway-without-nic", {"r:dnat_and_snat:172.16.0.8:10.0.0.11"},
          [nat("dnat_and_snat", "172.16.0.8", "10.0.0.11", "app", mac(400))],
          [nat("dnat_and_snat", "172.16.0.8", "10.0.1.10", "db", mac(400))]),
+    Case("guarded-unknown", {"x"}, [port(unknown=True)],
+         [port(unknown=True, port_security=False)]),
     Case("port-without-nic", {"x"}, [port("world", ip="172.16.0.9", host="h1")],
          [port("world", ip="172.16.0.9")]),
     Case("no-service-node", {"front"}, [was("front", replication="service-node")],
@@ -275,6 +277,7 @@ CASES = [
 BY_STATE = {
     "tunnel-down",
     "flow-unknown-datapath",
+    "flow-unknown-stage",
     "backend-unknown",
 }  # shown by tests of their own
 

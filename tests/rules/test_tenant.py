@@ -402,3 +402,11 @@ def test_a_hostile_table_reaches_no_other_tenant():
                 assert {port for port, _ in got} <= {"ma", "mb", "mc"}
         assert sent(lab, "va", ip(21, 22, "10.0.0.1")) == heard
     assert deliveries > 40
+
+
+def test_a_trace_names_no_flow_that_a_packet_has_not_met():
+    flows = [flow(0, 5, "udp.dst == 85", "drop;"), flow(0, 0, "1", "next;")]
+    lab = lab_of(Pipeline("p", "acme", switches=["lan"]), *flows)
+    assert "udp.dst == 85" not in str(lab.trace("a", bytes(udp(1, 2, 82))))
+    told = " ".join(str(lab.trace("a", bytes(udp(1, 2, 85)))).split())
+    assert 'dropped on h1 in in_own_0 because of logical-flow "p:0:5:udp.dst == 85"' in told
