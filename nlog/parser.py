@@ -276,7 +276,8 @@ class _Builder:
             raise _BadLiteralError(Diagnostic("syntax", "unexpected `+`", label, helps=(help_,)))
         if isinstance(operand, syntax.Literal) and operand.value == INT_MAX + 1:
             self.mistakes.pop()  # it fits with its sign
-        if isinstance(operand, syntax.Literal) and operand.type == INT:
+        is_number = isinstance(operand, syntax.Literal) and operand.type == INT
+        if is_number and operand.value != -INT_MAX - 1:
             return syntax.Literal(-operand.value, INT, self._span(meta))
         return syntax.Negative(operand, self._span(meta))
 

@@ -53,6 +53,8 @@ class Guests:
         """
         if name in self.vms:
             return self.vms[name]
+        if _version(name) == 6:
+            raise StateError([Problem(name, "", "pings, TCP and ARP are of IPv4: give a frame")])
         port = require(self._lab.state, "port", name).entity
         assert isinstance(port, Port)
         lacking = [("host", NO_HOST)] if port.host is port.parent is None else []
@@ -188,14 +190,16 @@ class Guests:
 
 
 def _is_address(text: str) -> bool:
-    """Whether this is an IPv4 address; StateError if it is one of IPv6."""
+    """Whether this is an IPv4 address."""
+    return _version(text) == 4
+
+
+def _version(text: str) -> int | None:
+    """Which address it is, if it is one."""
     try:
-        version = ip_address(text).version
+        return ip_address(text).version
     except ValueError:
-        return False
-    if version == 6:
-        raise StateError([Problem(text, "", "pings, TCP and ARP are of IPv4 here: give a frame")])
-    return True
+        return None
 
 
 def _back(heard: Packet) -> Packet:

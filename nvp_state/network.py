@@ -301,10 +301,11 @@ class NetworkState:
     def follow(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every later commit; what is returned ends that."""
         self._listeners.append(listener)
+        left = [listener]
 
         def end() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            if left:
+                self._listeners.remove(left.pop())
 
         return end
 

@@ -246,7 +246,7 @@ def test_a_flow_with_two_reasons_names_one_that_holds():
     assert lab.trace("p0", frame("p0", "p1")).ports == ("p1",)
 
 
-def test_a_trace_from_outside_and_to_an_address(three_tier):
+def test_a_trace_to_an_address(three_tier):
     guests = Guests(three_tier)
     assert three_tier.trace("web-1", guests.ping_frame("web-1", "10.0.0.12")).ports == ("web-2",)
     there = three_tier.trace("web-1", guests.ping_frame("web-1", "10.0.0.1"))
@@ -255,6 +255,8 @@ def test_a_trace_from_outside_and_to_an_address(three_tier):
     assert "(the router has no route there)" in told
     with pytest.raises(StateError, match=r"nobody on switch acme-frontend has 10\.0\.0\.99"):
         guests.ping_frame("web-1", "10.0.0.99")
+    with pytest.raises(StateError, match=r"fd00::12: pings, TCP and ARP are of IPv4"):
+        guests.ping_frame("web-1", "fd00::12")
 
 
 def test_a_miss_says_what_it_means(three_tier):
